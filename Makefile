@@ -1,0 +1,48 @@
+# On a fresh machine with python3 (3.11), make and git: `make demo` runs the main job, `make test` runs every test.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test lint fast lock viewer clean
+
+demo: $(VENV)/.run
+	$(BIN)/flockwise demo --out demo-output
+
+test: $(VENV)/.dev lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# What the program itself needs, hashes checked; then the project, without asking for anything else.
+$(VENV)/.run: requirements/run.txt requirements/tools.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+# What developers need besides.
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	touch $@
+
+# Compiles the hashed requirements anew. No index address is written.
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11
+lock: $(VENV)/.run
+	printf 'uv\nhatchling\neditables\n' | $(COMPILE) - -o requirements/tools.txt
+	$(COMPILE) pyproject.toml -o requirements/run.txt
+	$(COMPILE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+
+# Builds the viewer's bundle from its TypeScript source, with the Node.js that the developers' requirements bring.
+viewer: $(VENV)/.dev
+	$(BIN)/python viewer/build.py
+
+clean:
+	rm -rf $(VENV) build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis viewer/node_modules

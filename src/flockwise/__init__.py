@@ -1,0 +1,5 @@
+"""Flockwise: private population statistics from phone location pings."""
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__"]
