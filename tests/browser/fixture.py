@@ -99,9 +99,7 @@ def _population(cells: list[str], slots: npt.NDArray[np.int64], random: np.rando
     return seen * (home[:, None] * (1 - at_work) + work[:, None] * at_work), work
 
 
-def _presence(
-    folder: Path, cells: dict[int, list[str]], slots: npt.NDArray[np.int64], truth: Floats, random: np.random.Generator
-) -> list[dict[str, Any]]:
+def _presence(folder: Path, cells: dict[int, list[str]], slots: npt.NDArray[np.int64], truth: Floats, random: np.random.Generator) -> list[dict[str, Any]]:
     parts, tables = [], []
     fine = list(cells[7])
     for level in sorted(cells):

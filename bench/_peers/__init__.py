@@ -1,0 +1,1 @@
+"""Runs other tools (and Flockwise) in processes and environments of their own, and measures them."""

@@ -1,0 +1,57 @@
+"""Flockwise's main job in one process: raw files to a published folder, with the time of each stage as one JSON object on stdout.
+
+python run_flockwise.py STUDY.toml OUT SOURCE...
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+STARTED = time.perf_counter()
+
+
+class Stages:
+    """Seconds by stage: the time up to a call belongs to the stage that the call reports on.
+
+    A stage's first call with nothing done yet marks its beginning, so what came before goes to the part of the work that was under way.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.last = STARTED
+        self.part = ""
+
+    def switch(self, part: str) -> None:
+        """Ends one part of the work and begins the next."""
+        self._add(f"{self.part}: other" if self.part in ("ingest", "release") else self.part)
+        self.part = part
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        began = done == 0 and stage not in self.seconds
+        self._add(f"{self.part}: other" if began else f"{self.part}: {stage}")
+
+    def _add(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = self.seconds.get(name, 0.0) + now - self.last
+        self.last = now
+
+
+def main() -> None:
+    study, out, sources = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    stages = Stages()
+    stages.part = "import"
+    from flockwise import api
+
+    stages.switch("ingest")
+    taken = api.ingest(study, sources, stages)
+    stages.switch("release")
+    published = api.release(study, out, stages)
+    stages.switch("end")
+    print(json.dumps({"stages": stages.seconds, "ingest": taken.as_dict(), "release": published.as_dict()}, default=str))
+
+
+if __name__ == "__main__":
+    main()

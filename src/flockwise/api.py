@@ -1,0 +1,341 @@
+"""The library's front door: one function for each thing that Flockwise does.
+
+Every function takes paths and gives back a small result with `as_dict()` and a readable `str()`. Heavy parts are imported when they are used.
+No function takes or gives a device.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from flockwise import config
+from flockwise.errors import ConfigError
+
+__all__ = ["check", "demo", "ingest", "init", "ledger", "release", "report", "simulate", "verify"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a function of the api gives back.
+
+    Attributes:
+        title: one line that says what was done.
+        facts: names and values, in the order to show them.
+        notes: sentences that go with them.
+    """
+
+    title: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The outcome as JSON-ready values."""
+        return {"title": self.title, **self.facts, "notes": list(self.notes)}
+
+    def __str__(self) -> str:
+        return "\n".join([self.title, *_lines(self.facts, 2), *self.notes])
+
+
+def _lines(facts: dict[str, Any], indent: int) -> list[str]:
+    out = []
+    width = max((len(k.replace("_", " ")) for k in facts), default=0) + 1
+    for key, value in facts.items():
+        label = " " * indent + f"{key.replace('_', ' ') + ':':<{width}} "
+        if isinstance(value, dict):
+            out += [label.rstrip(), *_lines(value, indent + 2)]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            out += [label.rstrip(), *_grid(value, indent + 2)]
+        elif isinstance(value, list):
+            out += [label.rstrip(), *(" " * (indent + 2) + str(v) for v in value)]
+        else:
+            out.append(label + _text(value))
+    return out
+
+
+def _grid(rows: list[dict[str, Any]], indent: int) -> list[str]:
+    head = list(rows[0])
+    cells = [[h.replace("_", " ") for h in head], *([_text(r.get(h)) for h in head] for r in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    number = [all(isinstance(r.get(h), int | float | None) for r in rows) for h in head]
+    return [" " * indent + "  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, number, strict=True)).rstrip() for row in cells]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
+    return "-" if value is None else str(value)
+
+
+def simulate(
+    out: Path,
+    *,
+    devices: int = 50_000,
+    start: date = date(2026, 3, 2),
+    days: int = 7,
+    seed: int = 1,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Writes the pings of a simulated population, and its true aggregates.
+
+    Args:
+        out: folder to write; `out/pings`, `out/truth` and `out/region.geojson` are made in it.
+        devices: how many devices.
+        start: first local day.
+        days: 1 to 28.
+        seed: same seed, same bytes.
+        progress: called with a stage's name, how much is done and how much there is.
+
+    Raises:
+        ConfigError: the folder is there already and was not made by a simulation.
+    """
+    from flockwise import simulate as simulation
+
+    summary = simulation.write(simulation.Settings(devices=devices, start=start, days=days, seed=seed), Path(out), progress=progress)
+    return Outcome(f"Simulated {devices:,} devices in {out}.", summary.as_dict(), ("These pings are made up: no person is behind any of them.",))
+
+
+def init(
+    out: Path,
+    *,
+    region: Path,
+    start: date,
+    days: int,
+    timezone: str,
+    name: str = "my study",
+    pings: Path | None = None,
+) -> Outcome:
+    """Writes a commented study file and the secret key of its pseudonyms.
+
+    Args:
+        out: the study file to write; it must not exist.
+        region: GeoJSON polygons.
+        start: first local day of the window.
+        days: 1 to 28.
+        timezone: IANA name.
+        name: name of the study.
+        pings: a file whose columns' names and types fill the mapping. None of its rows is read.
+
+    Raises:
+        ConfigError: the file exists, or what would be written does not pass `check`. Nothing is written then.
+        DataError: `pings` can't be read.
+    """
+    from flockwise import store
+
+    out = Path(out)
+    if out.exists():
+        raise ConfigError(
+            "INIT_EXISTS",
+            what="The study file is there already.",
+            got=str(out),
+            state="It was not touched.",
+            fix="Name another file with --out, or move this one away.",
+        )
+    columns = config.guess_columns(store.file_schema(str(pings))) if pings is not None else None
+    folder = out.resolve().parent
+    text = config.template(name=name, region=os.path.relpath(Path(region).resolve(), folder), start=start, days=days, timezone=timezone, columns=columns)
+    study = config.parse(text, folder)
+    cells = len(study.area)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not study.store.key.exists():
+        store.create_key(study.store.key)
+    store.write_text(out, text)
+    notes = ["Look at every line of [input] and [privacy], then run flockwise check."]
+    if columns is not None and None in (columns.device, columns.time, columns.lat, columns.lon):
+        notes.append("No column's name told the device, the time or the position: fill in [input] by hand.")
+    return Outcome(
+        f"Wrote {out} and its key.", {"study": str(out), "key": str(study.store.key), "cells": cells, "input": study.input.model_dump()}, tuple(notes)
+    )
+
+
+def check(study_path: Path) -> Outcome:
+    """Checks a study before any data is read: the file, the region, the key, the ledger, and what a release would publish.
+
+    Args:
+        study_path: the study file.
+
+    Raises:
+        ConfigError: the study can't be used.
+        RuleError: the key is missing or open to others.
+        LedgerError: the ledger is damaged.
+
+    Privacy:
+        Reads no data and charges nothing.
+    """
+    from flockwise import release as releasing
+    from flockwise import store
+
+    study = config.load(Path(study_path))
+    store.check_key(study.store.key)
+    plan = releasing.make_plan(study)
+    budget = releasing.budget(study, plan)
+    fits = budget["left_rho"] >= plan.rho
+    note = "The study can be ingested and released." if fits else "The ledger has too little left for this release: it would be refused."
+    return Outcome(
+        f"{study_path} is in order.",
+        {
+            "study": study.name,
+            "window": f"{study.window.start}, {study.window.days} days, {study.window.timezone}",
+            "promise": releasing.promise(plan),
+            "tables": releasing.table_facts(plan),
+            "budget": {k: str(v) for k, v in budget.items()},
+        },
+        (note,),
+    )
+
+
+def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None = None) -> Outcome:
+    """Takes pings into the study's store, all or nothing. The same content again adds nothing.
+
+    Args:
+        study_path: the study file.
+        sources: files, folders, globs or fsspec-style addresses.
+        progress: called with a stage's name, how much is done and how much there is.
+
+    Raises:
+        ConfigError: the study can't be used.
+        DataError: a file is broken as a whole. Nothing was stored.
+        StoreError: the store was made for another study.
+        RuleError: a rule refuses the delivery.
+
+    Privacy:
+        The counts of refused rows are for the data steward alone: they are not private and are kept nowhere.
+    """
+    from flockwise import person, store
+
+    study = config.load(Path(study_path))
+    order = partial(person.order, rules=person.rules_for(study))
+    found = store.Store.create_or_open(study).ingest([str(s) for s in sources], order, progress)
+    return Outcome("Ingested.", found.as_dict(), ("For the data steward alone: these counts are not private. Do not publish them.",))
+
+
+def release(study_path: Path, out: Path, progress: Progress | None = None) -> Outcome:
+    """Charges the ledger, draws the noise and writes the release to a folder.
+
+    The same plan on unchanged data gives back the same bytes and charges nothing.
+
+    Args:
+        study_path: the study file.
+        out: folder to publish into; new, empty, or an earlier release.
+        progress: called with a stage's name, how much is done and how much there is.
+
+    Raises:
+        BudgetError: the ledger does not allow the charge. Nothing was spent.
+        StoreError: nothing has been ingested.
+
+    Privacy:
+        Charges rho of the plan once to the study's ledger, before anything is drawn.
+    """
+    from flockwise import release as releasing
+
+    done = releasing.publish(config.load(Path(study_path)), Path(out), progress)
+    return Outcome(f"Released to {out}.", done.as_dict(), done.notes)
+
+
+def report(folder: Path, out: Path | None = None) -> Outcome:
+    """Writes the report of a published folder: one HTML file that asks nothing of any network.
+
+    Args:
+        folder: a published folder.
+        out: the page to write; by default `folder/report.html`.
+
+    Raises:
+        ArtifactError: the folder is not a whole release.
+
+    Privacy:
+        Reads the published folder and nothing else.
+    """
+    from flockwise import report as reporting
+
+    page = reporting.build(Path(folder), None if out is None else Path(out))
+    return Outcome(f"Wrote {page}.", {"report": str(page), "bytes": page.stat().st_size})
+
+
+def verify(folder: Path) -> Outcome:
+    """Checks a published folder: every byte, every table, and that the certificate's figures agree with each other.
+
+    Args:
+        folder: a published folder.
+
+    Raises:
+        ArtifactError: something is missing, was changed or does not agree.
+    """
+    from flockwise import artifact
+
+    return Outcome(f"{folder} is whole.", {"checked": artifact.verify(Path(folder))})
+
+
+def ledger(study_path: Path) -> Outcome:
+    """What has been charged to a study's ledger and what is left, after the chain of entries was checked.
+
+    Args:
+        study_path: the study file.
+
+    Raises:
+        LedgerError: the ledger is damaged or was tampered with.
+    """
+    from flockwise import release as releasing
+
+    study = config.load(Path(study_path))
+    return Outcome(f"Ledger of {study.ledger.dataset}.", releasing.ledger_facts(study), ("The chain of entries is whole.",))
+
+
+def demo(out: Path, *, devices: int = 50_000, days: int = 7, seed: int = 1, progress: Progress | None = None) -> Outcome:
+    """Runs the main job on a simulated New York: simulate, init, ingest, release, report, verify.
+
+    Args:
+        out: folder for everything the demo makes.
+        devices: simulated devices.
+        days: days of the window.
+        seed: seed of the simulation, never of the noise.
+        progress: called with a stage's name, how much is done and how much there is.
+    """
+    out = Path(out)
+    start, study = date(2026, 3, 2), out / "study.toml"
+    seconds: dict[str, float] = {}
+
+    def timed(stage: str, work: Callable[[], Outcome]) -> Outcome:
+        began = time.perf_counter()
+        result = work()
+        seconds[stage] = round(time.perf_counter() - began, 1)
+        return result
+
+    world = out / "world"
+    timed("simulate", lambda: simulate(world, devices=devices, start=start, days=days, seed=seed, progress=progress))
+    if not study.exists():
+        init(
+            study,
+            name="Greater New York, a simulated week",
+            region=world / "region.geojson",
+            start=start,
+            days=days,
+            timezone="America/New_York",
+            pings=next(iter(sorted((world / "pings").glob("*.parquet")))),
+        )
+    taken = timed("ingest", lambda: ingest(study, [str(world / "pings")], progress))
+    published = timed("release", lambda: release(study, out / "release", progress))
+    page = timed("report", lambda: report(out / "release"))
+    timed("verify", lambda: verify(out / "release"))
+    return Outcome(
+        f"The report is at {page.facts['report']}",
+        {
+            "report": page.facts["report"],
+            "guarantee": published.facts["promise"],
+            "pings": taken.facts["rows"],
+            "tables": published.facts["tables"],
+            "seconds": seconds,
+        },
+        ("Open it in a browser. It asks nothing of any network. The population is simulated.",),
+    )

@@ -1,0 +1,136 @@
+"""The commands. Each one reads its arguments, calls the api and shows what came back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from flockwise import __version__, api
+from flockwise.cli.output import command_errors, json_option, progress, show
+
+__all__ = ["main"]
+
+_STUDY = click.argument("study", type=click.Path(path_type=Path))
+_FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+_DATE = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="flockwise")
+def main() -> None:
+    """Population statistics from phone location pings, in which no person can be found.
+
+    Exit codes: 0 done, 2 usage or configuration, 3 refused by a rule, 4 bad data, 5 our bug.
+    """
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("flockwise-demo"), show_default=True, help="Folder for everything the demo makes.")
+@click.option("--devices", type=click.IntRange(100, 5_000_000), default=50_000, show_default=True, help="Simulated devices.")
+@click.option("--days", type=click.IntRange(1, 28), default=7, show_default=True, help="Days of the window.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the simulation (never of the noise).")
+@json_option
+@command_errors
+def demo(out: Path, devices: int, days: int, seed: int, as_json: bool) -> None:
+    """Run the main job on a simulated New York: pings, store, private release, report."""
+    with progress() as tick:
+        result = api.demo(out, devices=devices, days=days, seed=seed, progress=tick)
+    show(result, as_json)
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--devices", type=click.IntRange(1, 50_000_000), default=50_000, show_default=True, help="Simulated devices.")
+@click.option("--start", type=_DATE, default="2026-03-02", show_default=True, help="First local day.")
+@click.option("--days", type=click.IntRange(1, 28), default=7, show_default=True, help="Days.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same pings.")
+@json_option
+@command_errors
+def simulate(out: Path, devices: int, start: datetime, days: int, seed: int, as_json: bool) -> None:
+    """Write the pings of a simulated population to OUT, and the true aggregates beside them."""
+    with progress() as tick:
+        result = api.simulate(out, devices=devices, start=start.date(), days=days, seed=seed, progress=tick)
+    show(result, as_json)
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("study.toml"), show_default=True, help="The study file to write.")
+@click.option("--name", default="my study", show_default=True, help="Name of the study.")
+@click.option("--pings", type=click.Path(path_type=Path), default=None, help="A file of pings: its columns' names and types are read, never its rows.")
+@click.option("--region", type=click.Path(path_type=Path), required=True, help="GeoJSON polygons of the region.")
+@click.option("--start", type=_DATE, required=True, help="First local day of the window.")
+@click.option("--days", type=int, required=True, help="Days of the window, 1 to 28.")
+@click.option("--timezone", required=True, help='Time zone, such as "America/New_York".')
+@json_option
+@command_errors
+def init(out: Path, name: str, pings: Path | None, region: Path, start: datetime, days: int, timezone: str, as_json: bool) -> None:
+    """Write a commented study file and the secret key of its pseudonyms."""
+    show(api.init(out, name=name, pings=pings, region=region, start=start.date(), days=days, timezone=timezone), as_json)
+
+
+@main.command()
+@_STUDY
+@json_option
+@command_errors
+def check(study: Path, as_json: bool) -> None:
+    """Check a study file without reading any data: what it would publish, how exact, and what the ledger has left."""
+    show(api.check(study), as_json)
+
+
+@main.command()
+@_STUDY
+@click.argument("files", nargs=-1, required=True)
+@json_option
+@command_errors
+def ingest(study: Path, files: tuple[str, ...], as_json: bool) -> None:
+    """Take pings into the study's store: files, folders, globs or addresses of Parquet or CSV. All or nothing."""
+    with progress() as tick:
+        result = api.ingest(study, files, progress=tick)
+    show(result, as_json)
+
+
+@main.command()
+@_STUDY
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to publish into.")
+@json_option
+@command_errors
+def release(study: Path, out: Path, as_json: bool) -> None:
+    """Charge the ledger, draw the noise and write the release to a folder. Repeating it on unchanged data costs nothing."""
+    with progress() as tick:
+        result = api.release(study, out, progress=tick)
+    show(result, as_json)
+
+
+@main.command()
+@_FOLDER
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Where to write the page; by default DIR/report.html.")
+@json_option
+@command_errors
+def report(folder: Path, out: Path | None, as_json: bool) -> None:
+    """Write the report of a release: one HTML file that asks nothing of any network."""
+    show(api.report(folder, out), as_json)
+
+
+@main.command()
+@_FOLDER
+@json_option
+@command_errors
+def verify(folder: Path, as_json: bool) -> None:
+    """Check a published folder: every byte, every table, and that the certificate's figures agree with each other."""
+    show(api.verify(folder), as_json)
+
+
+@main.group()
+def ledger() -> None:
+    """The privacy budget of a panel."""
+
+
+@ledger.command("show")
+@_STUDY
+@json_option
+@command_errors
+def ledger_show(study: Path, as_json: bool) -> None:
+    """Show what has been charged, what is left, and that the chain of entries is whole."""
+    show(api.ledger(study), as_json)

@@ -1,0 +1,81 @@
+"""The reference page of study.toml, written from the model so that it can't drift."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flockwise.config.loading import schema
+
+__all__ = ["reference"]
+
+_SECTIONS = (
+    ("Store", "[store]"),
+    ("Ledger", "[ledger]"),
+    ("RegionSpec", "[region]"),
+    ("WindowSpec", "[window]"),
+    ("Input", "[input]"),
+    ("Cleaning", "[cleaning]"),
+    ("Stays", "[stays]"),
+    ("Privacy", "[privacy]"),
+    ("PresenceTable", '[[tables]] with kind = "presence"'),
+    ("FlowsTable", '[[tables]] with kind = "flows"'),
+)
+
+
+def reference() -> str:
+    """The page, in Markdown: every section, key, type and default of study.toml.
+
+    Example:
+        >>> "`greatest_gap_min`" in reference()
+        True
+    """
+    whole = schema()
+    lines = [
+        "# study.toml",
+        "",
+        "A study file is TOML. Unknown keys are refused before any data is read. Exact numbers are written as text. This page is made from the model:",
+        "`python -m flockwise.config.reference > docs/reference/study.md`.",
+        "",
+        "## At the top",
+        "",
+        *_table({"properties": {"name": whole["properties"]["name"]}, "required": ["name"]}),
+        "",
+        "The sections `store`, `ledger`, `region`, `window`, `input`, `privacy` and at least one of `tables` are required; `cleaning` and `stays` have defaults.",
+    ]
+    for name, title in _SECTIONS:
+        part = whole["$defs"][name]
+        lines += ["", f"## {title}", "", part["description"].split("\n")[0], "", *_table(part)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(part: dict[str, Any]) -> list[str]:
+    rows = ["| key | kind | default | what it means |", "|---|---|---|---|"]
+    for key, spec in part["properties"].items():
+        default = "required" if key in part.get("required", []) else f"`{spec['default']}`" if spec.get("default") not in (None, []) else "none"
+        rows.append(f"| `{key}` | {_kind(spec)} | {default} | {spec.get('description') or spec.get('const', '')} |")
+    return rows
+
+
+def _kind(spec: dict[str, Any]) -> str:
+    if "enum" in spec:
+        return ", ".join(f"`{v}`" for v in spec["enum"])
+    if "const" in spec:
+        return f"`{spec['const']}`"
+    if "anyOf" in spec:
+        return " or ".join(_kind(s) for s in spec["anyOf"] if s.get("type") != "null")
+    kind = spec.get("type", "text")
+    if isinstance(kind, list):
+        return "exact number as text"
+    if kind == "array":
+        return "list"
+    return {"string": spec.get("format", "text"), "integer": _range(spec)}.get(kind, kind)
+
+
+def _range(spec: dict[str, Any]) -> str:
+    if "minimum" in spec and "maximum" in spec:
+        return f"{spec['minimum']} to {spec['maximum']}"
+    return "whole number"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")  # noqa: T201  this module's command prints the page

@@ -1,0 +1,171 @@
+"""Where the rows are kept. A protocol, so that a shared server can stand in for the file, and the file itself (SQLite)."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from flockwise.errors import LedgerError
+from flockwise.ledger.chain import Row, damaged
+
+__all__ = ["SqliteStorage", "Storage", "Transaction"]
+
+BUSY_SECONDS = 60.0
+_LINE = re.compile(r"([0-9]{1,12}) ([0-9a-f]{64})")
+
+_TABLE = (
+    "CREATE TABLE ledger (number INTEGER PRIMARY KEY CHECK (number >= 0), body TEXT NOT NULL, "
+    "previous TEXT NOT NULL UNIQUE, digest TEXT NOT NULL UNIQUE) STRICT"
+)
+_TRIGGERS = tuple(
+    f"CREATE TRIGGER no_{verb} BEFORE {verb.upper()} ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END" for verb in ("update", "delete")
+)
+
+
+class Transaction(Protocol):
+    """A turn at the ledger: nobody else can append while it lasts."""
+
+    def rows(self) -> list[Row]:
+        """Every row, in order."""
+        ...
+
+    def append(self, row: Row) -> None:
+        """Adds a row; it lasts if the turn ends without an error."""
+        ...
+
+
+class Storage(Protocol):
+    """Rows that can be appended and read, never changed."""
+
+    def turn(self, *, writes: bool) -> AbstractContextManager[Transaction]:
+        """A transaction; when it ends without an error what was appended is durable."""
+        ...
+
+
+class SqliteStorage:
+    """The rows in one SQLite file (mode 0600), and beside it a witness file: one line for each row, only ever appended to.
+
+    The witness makes a truncated or rebuilt chain visible. Someone who puts back old copies of both files can't be found out from them alone.
+
+    Args:
+        path: the ledger's file. It must lie on a local disk: SQLite's locks are not safe on most network file systems.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.witness = path.with_name(path.name + ".witness")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise LedgerError("LEDGER_NOT_WRITABLE", what="The ledger's file can't be made.", got=type(error).__name__, fix="Correct [ledger] path.") from error
+
+    @contextmanager
+    def turn(self, *, writes: bool) -> Iterator[Transaction]:
+        """A transaction under the write lock; on leaving, rows are on the disk and in the witness file.
+
+        Raises:
+            LedgerError: the file is damaged, busy for a minute, or disagrees with its witness.
+        """
+        try:
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                # EXTRA also syncs the folder after the journal is unlinked: with FULL a power cut could bring the journal back and undo a charge.
+                connection.execute("PRAGMA synchronous = EXTRA")
+                connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+                held = _Held(connection)
+                lines = self._lines()
+                if held.empty:
+                    if lines:
+                        raise damaged("LEDGER_TRUNCATED", "the ledger is empty but its witness is not")
+                    if writes:
+                        held.make_tables()
+                before = held.rows()
+                _compare(before, lines)
+                yield held
+                connection.execute("COMMIT" if writes else "ROLLBACK")
+                if writes:
+                    # Lines that an earlier crash left out are made good.
+                    self._note([row for row in [*before, *held.appended] if row.number not in lines])
+            finally:
+                connection.close()
+        except sqlite3.DatabaseError as error:
+            raise _explain(error) from error
+
+    def _lines(self) -> dict[int, str]:
+        if not self.witness.exists():
+            return {}
+        lines: dict[int, str] = {}
+        for line in self.witness.read_text(encoding="ascii", errors="replace").splitlines():
+            # A line cut short by a crash is passed over: its row is committed, and the next writer notes it again.
+            if found := _LINE.fullmatch(line):
+                number, digest = int(found[1]), found[2]
+                if lines.setdefault(number, digest) != digest:
+                    raise damaged("LEDGER_WITNESS_DAMAGED", "the witness file contradicts itself")
+        return lines
+
+    def _note(self, rows: Sequence[Row]) -> None:
+        text = "".join(f"{row.number} {row.digest}\n" for row in rows)
+        torn = self.witness.exists() and not self.witness.read_bytes().endswith(b"\n")
+        handle = os.open(self.witness, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        try:
+            os.write(handle, ("\n" * torn + text).encode("ascii"))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _compare(rows: Sequence[Row], lines: Mapping[int, str]) -> None:
+    if len(rows) > 1 and not lines:
+        raise damaged("LEDGER_WITNESS_MISSING", "the ledger has charges but its witness file is missing or empty")
+    for number, digest in lines.items():
+        if number >= len(rows):
+            raise damaged("LEDGER_TRUNCATED", f"row {number} was witnessed and is gone")
+        if rows[number].digest != digest:
+            raise damaged("LEDGER_REWRITTEN", f"row {number} is not the one that was witnessed")
+
+
+def _explain(error: sqlite3.DatabaseError) -> LedgerError:
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return LedgerError("LEDGER_BUSY", what="Another process holds the ledger.", state="Nothing was spent.", fix="Try again when it is done.")
+    if any(word in text for word in ("readonly", "full", "unable to open", "disk I/O")):
+        return LedgerError(
+            "LEDGER_NOT_WRITABLE",
+            what="The ledger's file can't be opened or written.",
+            got=text,
+            state="Nothing was spent.",
+            fix="Mend its rights or the disk.",
+        )
+    return damaged("LEDGER_DAMAGED", "the file is not a whole SQLite ledger")
+
+
+class _Held:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.appended: list[Row] = []
+        found = sorted(str(sql) for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        self.empty = not found
+        if found and found != sorted([_TABLE, *_TRIGGERS]):
+            raise damaged("LEDGER_SCHEMA_CHANGED", "the table or the triggers that keep it append-only are not as they were made")
+
+    def make_tables(self) -> None:
+        for statement in (_TABLE, *_TRIGGERS):
+            self.connection.execute(statement)
+        self.empty = False
+
+    def rows(self) -> list[Row]:
+        if self.empty:
+            return []
+        return [Row(*values) for values in self.connection.execute("SELECT number, body, previous, digest FROM ledger ORDER BY number")]
+
+    def append(self, row: Row) -> None:
+        self.connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?)", (row.number, row.body, row.previous, row.digest))
+        self.appended.append(row)

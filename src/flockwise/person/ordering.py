@@ -1,0 +1,170 @@
+"""Ordering: one total order of pings, so that nothing later can depend on how rows arrived."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import types
+
+from flockwise.person.cleaning import count_faults
+from flockwise.person.columns import Columns, columns_of, table_of
+from flockwise.person.jit import I32_IN, I64, I64_IN, inner, kernel
+from flockwise.person.rules import Rules
+
+__all__ = ["is_ordered", "order", "ordered"]
+
+Ints = npt.NDArray[np.int64]
+Ints32 = npt.NDArray[np.int32]
+_COLUMNS = (I64_IN, I64_IN, I64_IN, I32_IN, I32_IN, I32_IN, I64_IN)
+_LONGEST_TIE = 32
+
+
+def order(pings: pa.Table, rules: Rules) -> tuple[pa.Table, dict[str, int]]:
+    """Pings in PING_ORDER without exact duplicates, and what the data steward should know about them.
+
+    Args:
+        pings: STORED_PINGS in any order; complete devices are not needed.
+        rules: public rules.
+
+    Returns:
+        The ordered table, and counts: "duplicate" (dropped here), "same_time" and "impossible_speed" (dropped later, only counted here).
+
+    Privacy: the counts are exact. They are for the console of whoever holds the pings, never for a release.
+    """
+    columns = columns_of(pings)
+    unique = ordered(columns)
+    same_time, fast = count_faults(unique, rules)
+    counts = {"duplicate": len(columns.t_us) - len(unique.t_us), "same_time": same_time, "impossible_speed": fast}
+    return table_of(unique), counts
+
+
+def is_ordered(pings: Columns) -> bool:
+    """Whether the rows are in PING_ORDER and no two are equal."""
+    return bool(_is_ordered(*pings))
+
+
+def ordered(pings: Columns) -> Columns:
+    """The rows in PING_ORDER, exact duplicates dropped."""
+    if not len(pings.t_us):
+        return pings
+    by = _permutation(pings)
+    sorted_ = Columns(*(column[by] for column in pings))
+    fresh = np.empty(len(by), dtype=np.int64)
+    n = _first_of_equals(*sorted_, fresh)
+    return sorted_ if n == len(by) else Columns(*(column[fresh[:n]] for column in sorted_))
+
+
+def _permutation(pings: Columns) -> Ints:
+    # The device's rank and the time fit into one number, so one plain sort does nearly all of the work.
+    rank, devices = _ranks(pings.device_hi, pings.device_lo)
+    earliest, latest = int(pings.t_us.min()), int(pings.t_us.max())
+    bits = (latest - earliest).bit_length()
+    if devices.bit_length() + bits > 62:
+        return _slow_permutation(pings)
+    packed = (rank << bits) | (pings.t_us - earliest)
+    by = np.argsort(packed)
+    if _settle_ties(packed, by, pings.cell, pings.lat_e6, pings.lon_e6, pings.accuracy_dm):
+        return by
+    return _slow_permutation(pings)
+
+
+def _slow_permutation(pings: Columns) -> Ints:
+    return np.lexsort((pings.accuracy_dm, pings.lon_e6, pings.lat_e6, pings.cell, pings.t_us, pings.device_lo, pings.device_hi))
+
+
+def _ranks(hi: Ints, lo: Ints) -> tuple[Ints, int]:
+    size = 1 << max(4, (2 * len(hi) - 1).bit_length())
+    found, example = np.empty(len(hi), dtype=np.int64), np.empty(len(hi), dtype=np.int64)
+    devices = _number(hi, lo, np.full(size, -1, dtype=np.int64), found, example)
+    if devices < 0:
+        return np.lexsort((lo, hi)), 1 << 62
+    example = example[:devices]
+    rank = np.empty(devices, dtype=np.int64)
+    rank[np.lexsort((lo[example], hi[example]))] = np.arange(devices)
+    return rank[found], int(devices)
+
+
+@kernel(types.int64, I64_IN, I64_IN, I64, I64, I64)
+def _number(hi: Ints, lo: Ints, table: Ints, found: Ints, example: Ints) -> int:
+    """Numbers devices by first appearance: open addressing over the pseudonyms, which are uniform already. -1 if some are so alike that it would be slow."""
+    mask = len(table) - 1
+    devices, tries = 0, 0
+    for i in range(len(hi)):
+        if i > 0 and hi[i] == hi[i - 1] and lo[i] == lo[i - 1]:
+            found[i] = found[i - 1]
+            continue
+        at = (hi[i] ^ (lo[i] >> 7)) & mask
+        while table[at] >= 0 and (hi[example[table[at]]] != hi[i] or lo[example[table[at]]] != lo[i]):
+            at = (at + 1) & mask
+            tries += 1
+        if tries > 64 * len(table):
+            return -1
+        if table[at] < 0:
+            table[at] = devices
+            example[devices] = i
+            devices += 1
+        found[i] = table[at]
+    return devices
+
+
+@inner
+def _after(a: int, b: int, cell: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32) -> bool:
+    if cell[a] != cell[b]:
+        return cell[a] > cell[b]
+    if lat[a] != lat[b]:
+        return lat[a] > lat[b]
+    if lon[a] != lon[b]:
+        return lon[a] > lon[b]
+    return accuracy[a] > accuracy[b]
+
+
+@kernel(types.boolean, I64_IN, I64, I64_IN, I32_IN, I32_IN, I32_IN)
+def _settle_ties(packed: Ints, by: Ints, cell: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32) -> bool:
+    """Sorts rows of one device and instant by what is left, in place. False (undone) if many tie, where insertion would take its square."""
+    begin = 0
+    for i in range(1, len(by)):
+        if packed[by[i]] != packed[by[i - 1]]:
+            begin = i
+            continue
+        if i - begin > _LONGEST_TIE:
+            return False
+        j = i
+        while j > begin and _after(by[j - 1], by[j], cell, lat, lon, accuracy):
+            by[j - 1], by[j] = by[j], by[j - 1]
+            j -= 1
+    return True
+
+
+@kernel(types.boolean, *_COLUMNS)
+def _is_ordered(hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32, cell: Ints) -> bool:
+    for i in range(1, len(t)):
+        if hi[i] != hi[i - 1]:
+            rises = hi[i] > hi[i - 1]
+        elif lo[i] != lo[i - 1]:
+            rises = lo[i] > lo[i - 1]
+        elif t[i] != t[i - 1]:
+            rises = t[i] > t[i - 1]
+        elif cell[i] != cell[i - 1]:
+            rises = cell[i] > cell[i - 1]
+        elif lat[i] != lat[i - 1]:
+            rises = lat[i] > lat[i - 1]
+        elif lon[i] != lon[i - 1]:
+            rises = lon[i] > lon[i - 1]
+        else:
+            rises = accuracy[i] > accuracy[i - 1]
+        if not rises:
+            return False
+    return True
+
+
+@kernel(types.int64, *_COLUMNS, I64)
+def _first_of_equals(hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32, cell: Ints, fresh: Ints) -> int:
+    kept = 0
+    for i in range(len(t)):
+        if i > 0 and t[i] == t[i - 1] and lo[i] == lo[i - 1] and hi[i] == hi[i - 1] and cell[i] == cell[i - 1]:
+            if lat[i] == lat[i - 1] and lon[i] == lon[i - 1] and accuracy[i] == accuracy[i - 1]:
+                continue
+        fresh[kept] = i
+        kept += 1
+    return kept

@@ -1,0 +1,7 @@
+"""The only place where person, ledger, noise and artifact meet."""
+
+from flockwise.release.facts import budget, ledger_facts, promise, table_facts
+from flockwise.release.plan import Block, Plan, make_plan
+from flockwise.release.publish import Published, publish
+
+__all__ = ["Block", "Plan", "Published", "budget", "ledger_facts", "make_plan", "promise", "publish", "table_facts"]

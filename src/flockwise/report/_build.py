@@ -1,0 +1,63 @@
+"""Writes report.html."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from flockwise.errors import ArtifactError
+from flockwise.report._page import page
+from flockwise.report._payload import names_of, payload
+from flockwise.report._read import read
+
+__all__ = ["build"]
+
+
+def build(artifact_dir: Path, out: Path | None = None) -> Path:
+    """The path of a self-contained HTML report of a published folder.
+
+    The page makes no request. It holds what the folder publishes and nothing more; the same folder gives the same bytes. It is written whole or not at all.
+
+    Args:
+        artifact_dir: a published folder (format 1).
+        out: where to write; `report.html` in the folder by default.
+
+    Raises:
+        ArtifactError: the folder is not a published folder, or `out` can't be written.
+
+    Privacy: reads published figures only; charges nothing.
+    """
+    artifact = read(artifact_dir)
+    names = names_of(artifact)
+    text = page(artifact, names, payload(artifact, names))
+    target = out if out is not None else artifact_dir / "report.html"
+    try:
+        _write(target, text.encode("utf-8"))
+    except OSError as error:
+        raise ArtifactError(
+            "REPORT_NOT_WRITTEN",
+            what="The report can't be written.",
+            got=type(error).__name__,
+            expected="a folder that can be written to",
+            state="No report was written; an earlier one is left as it was.",
+            fix="Choose another place for the report.",
+        ) from error
+    return target
+
+
+def _write(target: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=".report-", suffix=".part", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # A report is made to be shown: it gets the rights that any new file of this user gets.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,218 @@
+"""The page around the map: head, promise, figures and tables as plain HTML, readable without scripts and on paper."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from html import escape
+from typing import Any
+
+from flockwise import viewer
+from flockwise.errors import InternalError
+from flockwise.report._payload import Names
+from flockwise.report._read import Artifact
+from flockwise.report._tables import flow_table, hours_table, levels_table, number, peak, percent, zones_table
+
+__all__ = ["page"]
+
+_BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M13 17q3-4 6 0q3-4 6 0M18 5q3-4 5.500q2.500-4 5.500 0"/></svg>'.replace("5.500q2.500", "5 0q2.500")
+
+
+def page(artifact: Artifact, names: Names, data: str) -> str:
+    """The whole page as HTML text.
+
+    Args:
+        artifact: what was published.
+        names: place names of the cells, by level.
+        data: the interactive part's data, base64.
+    """
+    script, styles = viewer.script(), viewer.styles()
+    for text, end in ((script, "</script"), (script, "<!--"), (styles, "</style")):
+        if end in text.lower():
+            raise InternalError("REPORT_UNSAFE_BUNDLE", what="The bundle holds text that would end its own element.", got=end, fix="Build it again.")
+    certificate = artifact.certificate
+    title = _text(certificate.get("study"), "name") or "Flockwise report"
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(styles)}; worker-src blob:; child-src blob:; "
+        "img-src data: blob:; connect-src blob:; base-uri 'none'; form-action 'none'"
+    )
+    body = "\n".join(
+        (
+            _head(artifact, names, title),
+            _facts(artifact),
+            '<div id="flockwise-app"><noscript><p class="card">The map needs JavaScript. The tables below hold the main figures.</p></noscript></div>',
+            _guarantee(certificate),
+            _figures(artifact, names),
+            _end(certificate),
+        )
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<meta name="generator" content="Flockwise">
+<title>{escape(title)}</title>
+<link rel="icon" href="data:,">
+<style>{styles}</style>
+</head>
+<body>
+<main class="page">
+{body}
+</main>
+<script type="application/json" id="flockwise-data">"{data}"</script>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+def _hash(text: str) -> str:
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii") + "'"
+
+
+def _text(mapping: object, key: str) -> str:
+    value = mapping.get(key) if isinstance(mapping, Mapping) else None
+    return value if isinstance(value, str) else ("" if value is None else json.dumps(value, ensure_ascii=False))
+
+
+def _sentences(value: object) -> list[str]:
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else ([value] if isinstance(value, str) else [])
+
+
+def _day(day: date) -> str:
+    return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def _window(certificate: Mapping[str, Any]) -> str:
+    window = certificate.get("window")
+    try:
+        first = date.fromisoformat(_text(window, "start")[:10])
+    except ValueError:
+        return _text(window, "start")
+    days = window.get("days") if isinstance(window, Mapping) else None
+    span = _day(first)
+    if isinstance(days, int) and days > 1:
+        span += f" to {_day(first + timedelta(days=days - 1))} ({days} days)"
+    return span
+
+
+def _where(names: Names) -> str:
+    """The places that hold the finest cells, most cells first."""
+    finest = names[max(names)]
+    counts = Counter(place for place, _ in finest if place)
+    wider = sorted({w for _, w in finest if w})
+    top = sorted(counts, key=lambda place: (-counts[place], place))
+    shown = ", ".join(top[:5]) + (f" and {len(top) - 5} more" if len(top) > 5 else "")
+    return f"{shown} ({', '.join(wider)})" if wider and shown else shown or "Region of the study"
+
+
+def _head(artifact: Artifact, names: Names, title: str) -> str:
+    certificate = artifact.certificate
+    meaning = _sentences(certificate.get("meaning"))
+    zone = _text(certificate.get("window"), "timezone")
+    promise = f"<p>{escape(meaning[0])}</p>" if meaning else ""
+    return f"""<header>
+<div class="top"><p class="brand">{_BIRDS}Flockwise <span>See the flock, never the bird</span></p><button type="button" class="quiet" id="theme">Dark</button></div>
+<div class="masthead">
+<div><h1>{escape(title)}</h1>
+<p class="where">{escape(_where(names))}<br>{escape(_window(certificate))}{f", local time ({escape(zone)})" if zone else ""}</p></div>
+<div class="promise">{promise}<small>From this release's certificate. <a href="#guarantee">What is promised, and what is not</a></small></div>
+</div>
+</header>"""
+
+
+def _facts(artifact: Artifact) -> str:
+    certificate = artifact.certificate
+    privacy = certificate.get("privacy")
+    facts: list[tuple[str, str, str]] = []
+    busiest = peak(artifact)
+    if busiest is not None:
+        slot, devices = busiest
+        facts.append(("Most devices present", number(devices), f"{slot}; sum of the r{artifact.presence[-1].level} areas"))
+    finest = next((t for t in certificate["tables"] if t.get("kind") == "presence" and artifact.presence and t.get("level") == artifact.presence[0].level), None)
+    if finest and finest.get("rows_public"):
+        share = finest.get("published", 0) / finest["rows_public"]
+        facts.append(("Figures of fine areas that are published", percent(share), f"of {number(finest['rows_public'])} at r{finest['level']}; the rest is too thin and withheld"))
+        if isinstance(finest.get("typical_relative_error"), (int, float)):
+            facts.append((f"Typical error of a published figure, r{finest['level']}", "± " + percent(finest["typical_relative_error"]), "relative, from the certificate"))
+    facts.append(("Privacy budget", f"ε = {_text(privacy, 'epsilon')}", f"δ = {_text(privacy, 'delta')}, for one {_unit(certificate)} over the whole window"))
+    items = "".join(f'<div><dt>{escape(a)}</dt><dd class="value">{escape(b)}</dd><dd class="more">{escape(c)}</dd></div>' for a, b, c in facts)
+    return f'<dl class="facts" aria-label="Key figures">{items}</dl>'
+
+
+def _unit(certificate: Mapping[str, Any]) -> str:
+    unit = certificate.get("unit")
+    return unit if isinstance(unit, str) and len(unit) < 40 else "device"
+
+
+def _list(sentences: Iterable[str], kind: str) -> str:
+    return "<ul>" + "".join(f'<li data-from="{kind}">{escape(s)}</li>' for s in sentences) + "</ul>"
+
+
+def _rows(pairs: Iterable[tuple[str, str]]) -> str:
+    return '<dl class="method">' + "".join(f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in pairs if b) + "</dl>"
+
+
+def _guarantee(certificate: Mapping[str, Any]) -> str:
+    privacy, year, window = (certificate.get(key) for key in ("privacy", "year", "window"))
+    meaning = "".join(f'<p data-from="meaning">{escape(s)}</p>' for s in _sentences(certificate.get("meaning")))
+    yearly = "".join(f'<p data-from="year">{escape(s)}</p>' for s in _sentences(year.get("meaning") if isinstance(year, Mapping) else None))
+    limits = _sentences(certificate.get("limits"))
+    figures = [
+        ("Unit", _text(certificate, "unit")),
+        ("Neighbours", _text(certificate, "neighbours")),
+        ("Window", _window(certificate)),
+        ("Time zone", _text(window, "timezone")),
+        ("ε (epsilon)", _text(privacy, "epsilon")),
+        ("δ (delta)", _text(privacy, "delta")),
+        ("ρ (rho)", _text(privacy, "rho")),
+        ("Definition", _text(privacy, "definition")),
+        ("Mechanism", _text(privacy, "mechanism")),
+        ("A year of such windows", ", ".join(f"{name} {_text(year, key)}" for name, key in (("windows", "windows"), ("ρ", "rho"), ("ε", "epsilon")) if _text(year, key))),
+        ("Retention", _text(certificate, "retention")),
+    ]
+    return f"""<div class="two">
+<section class="card" id="guarantee" aria-labelledby="guarantee-title"><h2 id="guarantee-title">What is promised</h2>
+<div class="prose" id="meaning">{meaning}{yearly}</div>
+<h2 style-none>What is not promised</h2>
+<div class="prose">{_list(limits, "limits")}</div></section>
+<section class="card" aria-labelledby="method-title"><h2 id="method-title">Method in figures</h2>
+{_rows(figures)}</section>
+</div>""".replace(" style-none", ' class="gap"')
+
+
+def _figures(artifact: Artifact, names: Names) -> str:
+    hours = hours_table(artifact)
+    parts = [
+        '<section class="card" aria-labelledby="quality-title"><h2 id="quality-title">How much is withheld, and how wrong a figure is</h2>',
+        '<p class="note">A figure is withheld when the noise is too large beside it. σ is the noise that was added, in the unit of the table. Counts are from the certificate; withheld rows are never listed.</p>',
+        levels_table(artifact.certificate["tables"]),
+        "</section>",
+        '<section class="card" aria-labelledby="tables-title"><h2 id="tables-title">The main figures as tables</h2>',
+    ]
+    if hours:
+        parts.append(f"<details open><summary>Devices present in the whole region, by hour and day</summary>{hours}</details>")
+        parts.append(f"<details><summary>Largest areas (r{artifact.presence[-1].level}) at the busiest time</summary>{zones_table(artifact, names)}</details>")
+    if artifact.flows:
+        parts.append(f"<details><summary>Largest flows (r{artifact.flows[-1].level})</summary>{flow_table(artifact, names)}</details>")
+    parts.append("</section>")
+    return "\n".join(parts)
+
+
+def _end(certificate: Mapping[str, Any]) -> str:
+    files = certificate.get("files")
+    listed = sorted(files) if isinstance(files, Mapping) else []
+    named = ", ".join(f"<code>{escape(str(f))}</code>" for f in listed) or "<code>presence.parquet</code>, <code>flows.parquet</code>, <code>zones.parquet</code>"
+    study, versions = certificate.get("study"), certificate.get("versions")
+    version = _text(versions, "flockwise")
+    return f"""<footer class="card end prose">
+<p>All published figures, with their intervals, are beside this page as GeoParquet: {named}. <code>certificate.json</code> holds the terms; <code>flockwise verify</code> checks that nothing was changed.</p>
+<p>Study digest <code>{escape(_text(study, "digest"))}</code>{f" · Flockwise {escape(version)}" if version else ""} · This page asks nothing of any server.</p>
+</footer>"""

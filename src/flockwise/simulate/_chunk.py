@@ -1,0 +1,123 @@
+"""One chunk of devices from seed to rows and true sums."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from flockwise.simulate._days import Calendar, Route, new_route, plan, stays_of
+from flockwise.simulate._geography import Geography
+from flockwise.simulate._jit import kernel, shuffle, start
+from flockwise.simulate._observe import CLEAN, FLAWS, Observing, Rows, count, new_rows, observe
+from flockwise.simulate._people import NO_CONSENT, Draws, People, draw
+from flockwise.simulate._settings import Settings
+from flockwise.simulate._truth import Truth, cells_of, lengthen, shorten, trip_keys
+from flockwise.simulate._types import I32, I64, U8
+
+TRIPS_PER_DAY = 36
+
+
+class Chunk(NamedTuple):
+    """Rows of some devices, in the order in which they are to be dealt to the files."""
+
+    people: People
+    rows: Rows
+    order: I64
+    flaws: dict[str, int]
+    duplicates: int
+
+
+def calendar_of(settings: Settings) -> Calendar:
+    """The window's days and hours; a change of clocks gives a day of 23 or 25 hours."""
+    window = settings.window
+    days = [settings.start + timedelta(days=d) for d in range(settings.days)]
+    midnights = [type(window)(day, 1, settings.timezone).start_us for day in days]
+    return Calendar(
+        np.array([(m - window.start_us) // 1_000_000 for m in midnights], dtype=np.int64),
+        np.array([day.weekday() for day in days], dtype=np.int64),
+        (window.end_us - window.start_us) // 1_000_000,
+        np.array([window.local(int(slot)).hour for slot in window.slots(60)], dtype=np.int64),
+        settings.event,
+    )
+
+
+def make(settings: Settings, geography: Geography, draws: Draws, calendar: Calendar, index: int, truth: Truth) -> Chunk:
+    """Simulate chunk `index`, add its truth, and hand back its rows in shuffled order."""
+    low = index * settings.chunk_devices
+    high = min(low + settings.chunk_devices, settings.devices)
+    people = draw(settings, geography, draws, low, high)
+    cells = shorten(cells_of(people.lat, people.lon))
+    unique, rank = np.unique(cells, return_inverse=True)
+
+    observing = Observing(
+        settings.pings_per_device_week * settings.days / 7 / (1 + settings.duplicate_share),
+        settings.bad_row_share,
+        settings.duplicate_share,
+        settings.window.start_us,
+    )
+    seed = np.uint64(settings.seed)
+    first = np.zeros(high - low + 1, np.int64)
+    duplicates = count(seed, low, people.kind, observing, first)
+    rows = new_rows(int(first[-1]))
+
+    counted = ((people.consented_us != NO_CONSENT) & (people.opted_out == 0)).astype(np.uint8)
+    presence = np.zeros((len(unique), len(calendar.local_hour)), np.int32)
+    keys = np.empty((high - low) * settings.days * TRIPS_PER_DAY, np.int64)
+    flaws = np.zeros(len(FLAWS) + 1, np.int64)
+    trips = _live(seed, low, people, calendar, cells, rank.astype(np.int64), counted, observing, first, rows, presence, keys, flaws, new_route(settings.days), new_route(settings.days))
+
+    commuting = (counted == 1) & (people.work_county >= 0)
+    pairs = people.home_county[commuting] * len(geography.geoids) + people.work_county[commuting]
+    truth.add(int(counted.sum()), lengthen(unique), presence.astype(np.int64), keys[:trips], pairs)
+
+    order = np.empty(len(rows.device), np.int64)
+    shuffle(order, seed, index)
+    return Chunk(people, rows, order, {name: int(flaws[CLEAN + 1 + i]) for i, name in enumerate(FLAWS)}, duplicates)
+
+
+@kernel
+def _live(
+    seed: np.uint64,
+    low: int,
+    people: People,
+    calendar: Calendar,
+    cells: I64,
+    rank: I64,
+    counted: U8,
+    observing: Observing,
+    first: I64,
+    rows: Rows,
+    presence: I32,
+    keys: I64,
+    flaws: I64,
+    route: Route,
+    by_cell: Route,
+) -> int:
+    """Every device's days, true sums (of counted devices) and pings; tells the number of trips."""
+    s, counts = np.empty(1, np.uint64), np.empty(1, np.uint64)
+    hours = len(calendar.local_hour)
+    dwell = np.zeros(presence.shape[0], np.int64)
+    stayed = np.empty(hours, np.int32)
+    trips = 0
+    for i in range(len(people.kind)):
+        a, b = people.first_place[i], people.first_place[i + 1]
+        lat, lon = people.lat[a:b], people.lon[a:b]
+        start(s, seed, low + i, 3)
+        plan(s, calendar, people.kind[i], lat, lon, route)
+        if counted[i] == 1:
+            n = route.size[0]
+            by_cell.size[0] = n
+            for k in range(n):
+                by_cell.place[k] = rank[a + route.place[k]]
+                by_cell.arrive_s[k] = route.arrive_s[k]
+                by_cell.depart_s[k] = route.depart_s[k]
+            stays_of(by_cell, calendar.span_s, stayed, dwell, hours)
+            for hour in range(hours):
+                presence[stayed[hour], hour] += 1
+            trips = trip_keys(route, lat, lon, cells[a:b], calendar.local_hour, calendar.span_s, keys, trips)
+        start(counts, seed, low + i, 4)
+        start(s, seed, low + i, 5)
+        observe(counts, s, people.kind[i], calendar, route, lat, lon, observing, i, first[i], rows, flaws)
+    return trips

@@ -1,0 +1,436 @@
+/** The report's interactive part. Reads the data in the page, writes into #flockwise-app, asks nothing of any server. */
+
+import "maplibre-gl/dist/maplibre-gl.css";
+import "./style.css";
+import { Chart } from "./chart.js";
+import { decode, type Study } from "./data.js";
+import { FlowPanel } from "./flows.js";
+import { hasWebGl, MapView, type CellPaint, type Picked } from "./map.js";
+import { Model, type LevelChoice, type Zone } from "./model.js";
+import { breaks, classOf, palette, rgb, type Theme } from "./scale.js";
+import { clock, count, h, interval, shortCell, slotLabel, zoneName } from "./text.js";
+
+const STEP_MS = 600;
+
+class App {
+  private readonly model: Model;
+  private readonly still = matchMedia("(prefers-reduced-motion: reduce)");
+  private readonly dark = matchMedia("(prefers-color-scheme: dark)");
+  private theme: Theme = "light";
+  private mode: "presence" | "flows" = "presence";
+  private level: LevelChoice = "auto";
+  private slot = 0;
+  private zone: Zone | null = null;
+  private timer = 0;
+  private map: MapView | null = null;
+  private limits: number[] = [];
+
+  private readonly mapBox = h("div", { class: "map", id: "map" });
+  private readonly tip = h("div", { class: "tip", role: "status", hidden: true });
+  private readonly legend = h("div", { class: "legend" });
+  private readonly play = h("button", { type: "button", class: "play", id: "play", "aria-label": "Play", click: () => this.toggle() });
+  private readonly slider = h("input", { type: "range", id: "slot", min: 0, step: 1, "aria-label": "Time" });
+  private readonly slotText = h("output", { id: "slot-label", for: "slot" });
+  private readonly dayText = h("span", { class: "local" });
+  private readonly zoneList = h("select", { id: "zone", "aria-label": "Chosen area" });
+  private readonly readout = h("div", { class: "readout", id: "readout", "aria-live": "polite" });
+  private readonly busiest = h("tbody");
+  private readonly coverage = h("p", { class: "note", id: "coverage" });
+  private readonly time = h("div", { class: "time" });
+  private readonly side = h("div", { class: "panel-body" });
+  private readonly regionChart: Chart;
+  private readonly zoneChart: Chart;
+  private readonly zoneTitle = h("h3", { id: "zone-title" });
+  private readonly zoneNote = h("p", { class: "note" });
+  private readonly flows: FlowPanel;
+
+  constructor(
+    private readonly root: HTMLElement,
+    private readonly study: Study,
+  ) {
+    this.model = new Model(study);
+    this.flows = new FlowPanel(study, this.model, () => this.draw());
+    this.regionChart = new Chart(study.slots, 210, (slot) => this.seek(slot));
+    this.zoneChart = new Chart(study.slots, 210, (slot) => this.seek(slot));
+    if (!study.presence.length) this.mode = "flows";
+    this.slot = this.start();
+    this.zone = this.mostPresent();
+    this.layout();
+    this.setTheme(this.dark.matches ? "dark" : "light");
+    this.dark.addEventListener("change", () => this.setTheme(this.dark.matches ? "dark" : "light"));
+    document.getElementById("theme")?.addEventListener("click", () => this.setTheme(this.theme === "light" ? "dark" : "light"));
+    addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => (d.open = true)));
+    this.startMap();
+    this.fillZones();
+    this.drawRegion();
+    this.draw();
+    root.dataset["ready"] = "true";
+  }
+
+  /** The first slot that starts at 8 in the morning, so that the report opens on a city awake. */
+  private start(): number {
+    return Math.max(0, this.study.slots.findIndex((slot) => clock(slot.wall) >= "08:00"));
+  }
+
+  private mostPresent(): Zone | null {
+    const zones = this.model.finest?.zones ?? this.study.flows[0]?.zones;
+    if (!zones) return null;
+    const best = Array.from({ length: zones.count }, (_, index): Zone => ({ level: zones.level, index })).reduce(
+      (top, zone) => {
+        const mean = this.model.mean(zone) || 0;
+        return mean > top.mean ? { zone, mean } : top;
+      },
+      { zone: { level: zones.level, index: 0 }, mean: -1 },
+    );
+    return best.zone;
+  }
+
+  private layout(): void {
+    const { study } = this;
+    const modes = h("div", { class: "segments", role: "radiogroup", "aria-label": "What the map shows" });
+    for (const [mode, label, there] of [["presence", "Present population", study.presence.length], ["flows", "Trips between areas", study.flows.length]] as const) {
+      if (!there) continue;
+      const set = (): void => {
+        this.mode = mode;
+        this.pause();
+        this.hint(null);
+        this.draw();
+      };
+      modes.append(h("label", {}, h("input", { type: "radio", name: "mode", value: mode, checked: mode === this.mode, change: set }), h("span", {}, label)));
+    }
+    const levels = h("div", { class: "segments", role: "radiogroup", "aria-label": "Level of detail", id: "levels" });
+    for (const choice of ["auto" as const, ...study.presence.map((p) => p.level)]) {
+      const title = choice === "auto" ? "The finest published figure" : `H3 resolution ${choice}`;
+      const input = h("input", { type: "radio", name: "level", value: choice, checked: choice === this.level, change: () => this.setLevel(choice) });
+      levels.append(h("label", { title }, input, h("span", {}, choice === "auto" ? "Auto" : `r${choice}`)));
+    }
+    this.slider.max = String(Math.max(0, study.slots.length - 1));
+    this.slider.addEventListener("input", () => {
+      this.pause();
+      this.seek(Number(this.slider.value));
+    });
+    this.zoneList.addEventListener("change", () => {
+      const [level, index] = this.zoneList.value.split(":").map(Number);
+      this.choose({ level: level ?? 0, index: index ?? 0 }, true);
+    });
+    this.zoneList.addEventListener("focus", () => this.hintAtZone());
+    this.zoneList.addEventListener("blur", () => this.hint(null));
+    this.side.append(
+      h("label", { class: "field" }, "Chosen area", this.zoneList),
+      this.readout,
+      h("h3", {}, "Most present now"),
+      h(
+        "table",
+        { class: "busy" },
+        h("caption", { class: "hidden" }, "The areas with the most devices in this slot, with 90 % intervals"),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Area"), h("th", { scope: "col", class: "number" }, "Devices"), h("th", { scope: "col", class: "number" }, "90 % interval"))),
+        this.busiest,
+      ),
+    );
+    this.time.append(this.play, h("div", { class: "when" }, this.slotText, this.dayText), this.slider);
+    this.dayText.textContent = study.timezone ? `local time, ${study.timezone}` : "";
+    const fit = h("button", { type: "button", class: "quiet", click: () => this.map?.fit() }, "Whole region");
+    this.mapBox.append(this.tip);
+    this.root.append(
+      h(
+        "section",
+        { class: "card explorer", "aria-label": "Map" },
+        h("div", { class: "toolbar" }, modes, levels, fit),
+        h("div", { class: "stage" }, h("div", { class: "canvas" }, this.mapBox, h("div", { class: "legends" }, this.legend, this.flows.key)), h("div", { class: "panel" }, this.side, this.flows.body)),
+        h("div", { class: "bar" }, this.time, this.flows.slots),
+        h("div", { class: "foot" }, this.coverage, h("p", { class: "credit" }, "Outlines: Natural Earth; U.S. Census Bureau")),
+      ),
+    );
+    if (study.presence.length) {
+      const regionNote = h("p", { class: "note", id: "region-note" });
+      this.root.append(
+        h("section", { class: "card", "aria-label": "Present population over time" },
+          h("h2", {}, "Present population over time"),
+          h("div", { class: "charts" }, h("figure", {}, h("h3", {}, "Whole region"), this.regionChart.svg, regionNote), h("figure", {}, this.zoneTitle, this.zoneChart.svg, this.zoneNote)),
+        ),
+      );
+    }
+  }
+
+  private startMap(): void {
+    const home = this.model.finest?.zones ?? this.study.flows[0]?.zones;
+    if (!hasWebGl() || !home) {
+      this.mapBox.append(h("p", { class: "no-map", id: "no-map" }, "This browser offers no WebGL, so the map can't be drawn. The lists, the series and the tables below show the same figures."));
+      return;
+    }
+    this.map = new MapView(this.mapBox, this.study.basemap, this.study.box, home, !this.still.matches, (picked) => this.hint(picked), (picked) => this.click(picked));
+  }
+
+  private setTheme(theme: Theme): void {
+    this.theme = theme;
+    document.documentElement.dataset["theme"] = theme;
+    const button = document.getElementById("theme");
+    if (button) button.textContent = theme === "light" ? "Dark" : "Light";
+    button?.setAttribute("aria-label", theme === "light" ? "Switch to dark colours" : "Switch to light colours");
+    this.map?.setTheme(theme);
+    if (this.map) this.draw();
+  }
+
+  private setLevel(level: LevelChoice): void {
+    this.level = level;
+    const table = this.model.presence(level);
+    if (table && this.zone) {
+      const up = this.model.ancestor(this.zone, table.level);
+      this.zone = up ?? this.childOf(this.zone, table.level);
+    }
+    this.fillZones();
+    this.draw();
+  }
+
+  private childOf(zone: Zone, level: number): Zone {
+    const zones = this.model.zones(level);
+    let best: Zone = { level, index: 0 };
+    let most = -1;
+    for (let index = 0; zones && index < zones.count; index++) {
+      if (this.model.ancestor({ level, index }, zone.level)?.index !== zone.index) continue;
+      const mean = this.model.mean({ level, index }) || 0;
+      if (mean > most) [best, most] = [{ level, index }, mean];
+    }
+    return best;
+  }
+
+  private toggle(): void {
+    if (this.timer) return this.pause();
+    this.play.setAttribute("aria-label", "Pause");
+    this.play.classList.add("on");
+    this.timer = window.setInterval(() => this.seek((this.slot + 1) % this.study.slots.length), STEP_MS);
+  }
+
+  private pause(): void {
+    window.clearInterval(this.timer);
+    this.timer = 0;
+    this.play.setAttribute("aria-label", "Play");
+    this.play.classList.remove("on");
+  }
+
+  private seek(slot: number): void {
+    this.slot = slot;
+    this.draw();
+  }
+
+  private choose(zone: Zone, focus = false): void {
+    this.zone = zone;
+    this.flows.setZone(zone);
+    this.zoneList.value = `${zone.level}:${zone.index}`;
+    this.draw();
+    if (focus) this.hintAtZone();
+  }
+
+  private click(picked: Picked): void {
+    if (picked.flow) return this.flows.choose(picked.flow);
+    if (!picked.zone) return;
+    const table = this.model.presence(this.level);
+    const fits = !table || picked.zone.level === table.level;
+    this.choose(fits ? picked.zone : this.childOf(picked.zone, table.level));
+  }
+
+  /** Areas by place, the most present first. */
+  private fillZones(): void {
+    const zones = this.model.presence(this.level)?.zones ?? this.study.flows[0]?.zones;
+    if (!zones) return;
+    const groups = new Map<string, { index: number; mean: number }[]>();
+    for (let index = 0; index < zones.count; index++) {
+      const group = zones.groups[index] || "Areas";
+      const list = groups.get(group) ?? [];
+      groups.set(group, list);
+      list.push({ index, mean: this.model.mean({ level: zones.level, index }) || 0 });
+    }
+    this.zoneList.replaceChildren(
+      ...[...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([group, list]) =>
+        h("optgroup", { label: group },
+          ...list.sort((a, b) => b.mean - a.mean).map(({ index, mean }) =>
+            h("option", { value: `${zones.level}:${index}` }, `${zoneName(zones, index)} – ${mean ? `${count(mean)} on average` : "withheld"}`),
+          ),
+        ),
+      ),
+    );
+    if (this.zone) this.zoneList.value = `${this.zone.level}:${this.zone.index}`;
+  }
+
+  private draw(): void {
+    const presence = this.mode === "presence";
+    this.root.dataset["mode"] = this.mode;
+    if (presence) {
+      this.map?.hideFlows();
+      this.drawCells();
+    } else {
+      this.map?.hideCells();
+    }
+    const flowView = this.study.flows.length ? this.flows.view() : null;
+    if (!presence && flowView) {
+      this.map?.showFlows(flowView.flows, flowView.rows, flowView.widest, flowView.largestWithin, flowView.chosen);
+      this.coverage.textContent = "Trips made by the panel's devices in the whole window, by time of departure. They are not scaled to the census population.";
+    }
+    this.drawTime();
+    this.drawZone();
+  }
+
+  private drawTime(): void {
+    const slot = this.study.slots[this.slot];
+    if (!slot) return;
+    const label = slotLabel(slot);
+    this.slotText.textContent = label;
+    this.slider.value = String(this.slot);
+    this.slider.setAttribute("aria-valuetext", label);
+    this.slider.style.setProperty("--done", `${(100 * this.slot) / Math.max(1, this.study.slots.length - 1)}%`);
+  }
+
+  private drawCells(): void {
+    const table = this.model.presence(this.level);
+    if (!table) return;
+    const { zones } = table;
+    this.limits = breaks(table.devices);
+    const colors = palette(this.theme).map(rgb);
+    let [own, coarse, none] = [0, 0, 0];
+    const ranked: { index: number; devices: number; lower: number; upper: number }[] = [];
+    const paint = Array.from({ length: zones.count }, (_, index): CellPaint => {
+      const figure = this.model.shown({ level: zones.level, index }, this.slot, this.level);
+      if (figure.level === null) {
+        none++;
+        return { color: [128, 138, 145], hatch: "none" };
+      }
+      if (figure.level === zones.level) {
+        own++;
+        ranked.push({ index, devices: figure.devices, lower: figure.lower, upper: figure.upper });
+      } else coarse++;
+      return { color: colors[classOf(figure.average, this.limits)] ?? [0, 0, 0], hatch: figure.level === zones.level ? "own" : "coarse" };
+    });
+    this.map?.showCells(zones, paint);
+    this.drawLegend(zones.level, zones.areaKm2, coarse > 0, none > 0);
+    const part = [`${count(own)} of ${count(zones.count)} areas have a figure of their own in this slot`];
+    if (this.level === "auto" && coarse) part.push(`${count(coarse)} take the average of the larger area around them`);
+    if (none) part.push(`${count(none)} have none`);
+    this.coverage.textContent = `${part.join("; ")}. Too thin figures are withheld.`;
+    ranked.sort((a, b) => b.devices - a.devices);
+    this.busiest.replaceChildren(
+      ...ranked.slice(0, 7).map((r) =>
+        h("tr", {},
+          h("td", {}, h("button", { type: "button", class: "link", click: () => this.choose({ level: zones.level, index: r.index }) }, zoneName(zones, r.index))),
+          h("td", { class: "number" }, count(r.devices)),
+          h("td", { class: "number" }, interval(r.lower, r.upper)),
+        ),
+      ),
+    );
+  }
+
+  private drawLegend(level: number, km2: number, coarse: boolean, none: boolean): void {
+    const colors = palette(this.theme);
+    const text = (k: number): string => (k === 0 ? `< ${count(this.limits[0] ?? 0)}` : k === colors.length - 1 ? `${count(this.limits[k - 1] ?? 0)} +` : count(this.limits[k - 1] ?? 0));
+    const ramp = h("div", { class: "ramp" }, ...colors.map((color, k) => {
+      const swatch = h("i");
+      swatch.style.background = color;
+      return h("span", {}, swatch, text(k));
+    }));
+    this.legend.replaceChildren(
+      h("p", { class: "legend-title" }, `Devices present, by area of about ${km2 < 10 ? km2.toFixed(1) : count(km2)} km² (r${level})`),
+      ramp,
+      coarse ? h("span", { class: "key" }, h("i", { class: "hatch coarse" }), "withheld; average of the larger area") : "",
+      none ? h("span", { class: "key" }, h("i", { class: "hatch none" }), "withheld") : "",
+    );
+  }
+
+  private drawRegion(): void {
+    const total = this.model.total();
+    const coarsest = this.model.coarsest;
+    if (!coarsest) return;
+    this.regionChart.show(total, "Devices present in the whole region, by time");
+    const gaps = total.missing.reduce((n, v) => n + (v ? 1 : 0), 0);
+    const note = document.getElementById("region-note");
+    if (!note) return;
+    note.textContent = `Sum of the ${count(coarsest.zones.count)} areas of level r${coarsest.level}. The band adds up their 90 % intervals; it is wider than a 90 % interval of the sum would be.`;
+    if (gaps) note.textContent += ` In ${count(gaps)} of ${count(this.model.slots)} slots an area is withheld: there the line is the sum of the others and has no band.`;
+  }
+
+  private drawZone(): void {
+    const zone = this.zone;
+    const zones = zone ? this.model.zones(zone.level) : undefined;
+    if (!zone || !zones) return;
+    const chosen = this.mode === "presence" || this.flows.current()?.level === zone.level ? zone : this.model.ancestor(zone, this.flows.current()?.level ?? zone.level);
+    const drawn = chosen ? this.model.zones(chosen.level) : undefined;
+    this.map?.showChoice(drawn, chosen?.index ?? -1);
+    if (!this.study.presence.length) return;
+    const published = this.model.published(zone);
+    let from = zone;
+    for (const table of this.study.presence) {
+      if (published || table.level >= zone.level) continue;
+      const up = this.model.ancestor(zone, table.level);
+      if (up && this.model.published(up)) {
+        from = up;
+        break;
+      }
+    }
+    const source = this.model.presence(from.level);
+    if (!source) return;
+    const at = from.index * this.model.slots;
+    const series = { devices: source.devices.subarray(at, at + this.model.slots), lower: source.lower.subarray(at, at + this.model.slots), upper: source.upper.subarray(at, at + this.model.slots) };
+    this.zoneTitle.textContent = `Chosen area: ${zoneName(zones, zone.index)}`;
+    this.zoneChart.show(series, `Devices present in ${zoneName(zones, zone.index)}, by time, with 90 % intervals`);
+    this.zoneChart.at(this.slot);
+    this.regionChart.at(this.slot);
+    const shown = this.model.published(from);
+    const gap = shown < this.model.slots ? ` Withheld in ${count(this.model.slots - shown)} of ${count(this.model.slots)} slots, where the line is broken.` : "";
+    this.zoneNote.textContent = from === zone ? `Line: estimate. Band: 90 % interval.${gap}` : `This area is withheld in every slot; the series is that of the larger area (r${from.level}) around it.${gap}`;
+    this.readout.replaceChildren(...this.figure(zone));
+  }
+
+  private figure(zone: Zone): HTMLElement[] {
+    const zones = this.model.zones(zone.level);
+    const figure = this.model.shown(zone, this.slot, "auto");
+    const name = h("p", { class: "quiet-text" }, zones ? `${zones.groups[zone.index] ?? ""} · ${shortCell(zones.cells[zone.index] ?? "")} (r${zone.level})` : "");
+    if (figure.level === null) return [h("p", { class: "big" }, "withheld"), name];
+    const whose = figure.level === zone.level ? "" : ` in the larger area (r${figure.level}); this one is withheld`;
+    return [h("p", { class: "big" }, count(figure.devices), h("small", {}, ` devices${whose}`)), h("p", {}, `90 % interval ${interval(figure.lower, figure.upper)}`), name];
+  }
+
+  private lines(picked: Picked): string[] {
+    if (picked.flow) return this.flows.describe(picked.flow);
+    const zone = picked.zone;
+    const zones = zone ? this.model.zones(zone.level) : undefined;
+    if (!zone || !zones) return [];
+    const head = `${zones.groups[zone.index] ?? ""} · ${shortCell(zones.cells[zone.index] ?? "")}`;
+    if (this.mode === "flows") return [head];
+    const figure = this.model.shown(zone, this.slot, this.level);
+    if (figure.level === null) return [head, "Withheld"];
+    const band = `90 % interval ${interval(figure.lower, figure.upper)}`;
+    return figure.level === zone.level ? [head, `${count(figure.devices)} devices`, band] : [head, "Withheld at this level", `Larger area (r${figure.level}): ${count(figure.devices)} devices`, band];
+  }
+
+  private hint(picked: Picked | null): void {
+    this.tip.hidden = picked === null;
+    if (!picked) return;
+    const lines = this.lines(picked);
+    this.tip.replaceChildren(...lines.map((line, i) => h(i ? "p" : "strong", {}, line)));
+    const left = Math.max(8, Math.min(picked.x + 14, this.mapBox.clientWidth - this.tip.offsetWidth - 8));
+    const above = picked.y + this.tip.offsetHeight + 20 > this.mapBox.clientHeight;
+    this.tip.style.transform = `translate(${left}px, ${above ? Math.max(8, picked.y - this.tip.offsetHeight - 10) : picked.y + 14}px)`;
+  }
+
+  private hintAtZone(): void {
+    const zones = this.zone ? this.model.zones(this.zone.level) : undefined;
+    if (!this.map || !this.zone || !zones || this.mode !== "presence") return;
+    const { x, y } = this.map.project(zones.lon[this.zone.index] ?? 0, zones.lat[this.zone.index] ?? 0);
+    if (x < 0 || y < 0 || x > this.mapBox.clientWidth || y > this.mapBox.clientHeight) return this.hint(null);
+    this.hint({ zone: this.zone, x, y });
+  }
+}
+
+async function boot(): Promise<void> {
+  const root = document.getElementById("flockwise-app");
+  const data = document.getElementById("flockwise-data");
+  if (!root || !data) return;
+  try {
+    const study = await decode(JSON.parse(data.textContent ?? "\"\"") as string);
+    root.replaceChildren();
+    new App(root, study);
+  } catch (error) {
+    root.replaceChildren(h("p", { class: "card" }, "The interactive part can't be shown in this browser. The tables below hold the main figures."));
+    throw error;
+  }
+}
+
+void boot();
