@@ -119,6 +119,7 @@ def write_study(pings: Pings, folder: Path, *, days: int, resolution: int, devic
 [store]
 path = "bench.store"
 key = "bench.key"
+retention_days = 30
 [ledger]
 path = "bench.ledger"
 dataset = "bench"

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from _machine import machine, versions
-from _peers.environment import NotInstallable, python_of
-from _peers.measure import Failed, Measured, run
+from _peers.environment import NotInstallableError, python_of
+from _peers.measure import FailedError, Measured, run
 from _pings import Pings, Sample, find, make, sample, write_study
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +42,8 @@ class Peer:
 def peers(cpus: int) -> list[Peer]:
     """The peers' runs."""
     return [
-        Peer("trackintel", "trackintel", "run_trackintel.py", ("--jobs", str(cpus)), f"stays, 100 m, 5 min, gap 15 min, {cpus} jobs"),
+        Peer("trackintel", "trackintel", "run_trackintel.py", ("--jobs", "1"), "stays, 100 m, 5 min, gap 15 min, 1 job"),
+        Peer(f"trackintel, {cpus} jobs", "trackintel", "run_trackintel.py", ("--jobs", str(cpus)), f"stays, 100 m, 5 min, gap 15 min, {cpus} jobs"),
         Peer("scikit-mobility", "skmob", "run_skmob.py", (), "stays, 200 m, 20 min, no greatest gap (its defaults)"),
         Peer(
             "scikit-mobility, 100 m, 5 min",
@@ -81,11 +82,11 @@ def peer(which: Peer, part: Sample) -> dict[str, Any]:
     row: dict[str, Any] = {"method": which.method, "settings": which.settings, "devices": part.devices}
     try:
         python = python_of(which.environment)
-    except NotInstallable as error:
+    except NotInstallableError as error:
         return {**row, "status": "not installable", "reason": str(error)}
     try:
         told = run([python, str(HERE / "_peers" / which.runner), str(part.arrays), *which.arguments])
-    except Failed as error:
+    except FailedError as error:
         return {**row, "status": "failed", "reason": str(error)}
     inside = json.loads(told.out)
     return {
@@ -94,7 +95,7 @@ def peer(which: Peer, part: Sample) -> dict[str, Any]:
         "pings": inside["pings"],
         **figures(told, inside["pings"] / inside["stays_s"]),
         "stays": inside["stays"],
-        "stages_s": {name: round(inside[key], 2) for name, key in (("import", "import_s"), ("load and order", "load_s"), ("stays", "stays_s"))},
+        "stages_s": {name: round(inside[key], 2) for name, key in (("import", "import_s"), ("load, order, warm up", "load_s"), ("stays", "stays_s"))},
         "versions": inside["versions"],
     }
 
@@ -114,6 +115,8 @@ def workplace(folder: Path | None) -> Iterator[Path]:
 def measure(a: argparse.Namespace, say: Any) -> dict[str, Any]:
     """All rows, with the machine and the versions."""
     where = machine()
+    if where["load_1min"] > where["cpus"] / 4:
+        say(f"The machine is busy (load {where['load_1min']} on {where['cpus']} cpus): these figures will say more about that than about the methods.")
     with workplace(a.work) as work:
         if a.pings is None:
             say(f"Simulating {a.devices:,} devices ...")
@@ -129,8 +132,12 @@ def measure(a: argparse.Namespace, say: Any) -> dict[str, Any]:
             part = sample(pings, a.peer_devices, a.days, work / "sample")
             say(f"flockwise on the peers' sample: {part.rows:,} pings of {part.devices:,} devices ...")
             rows.append(flockwise("flockwise, on the peers' sample", pings, part.parquet, part.rows, part.devices, a, work / "part"))
+            warm = set[str]()
             for which in peers(where["cpus"]):
                 say(f"{which.method} ...")
+                if which.environment not in warm:
+                    peer(which, tiny)
+                    warm.add(which.environment)
                 rows.append(peer(which, part))
     best = rows[0]["pings_per_s"]
     for row in rows:
@@ -149,7 +156,7 @@ def show(report: dict[str, Any]) -> str:
     """The report as text."""
     about, where = report["set"], report["machine"]
     lines = [
-        f"{about['kind']} set: {about['pings']:,} pings of {about['devices']:,} devices, {about['days']} days; "
+        f"{about['kind']} set: {about['pings']:,} pings of {about['devices']:,} devices, {about['days']} days",
         f"{where['cpus']} cpus ({where['cpu']}), {where['memory_gb']} GB, load {where['load_1min']} at the start",
         "",
         f"{'method':<34}{'pings':>12}{'wall s':>9}{'cpu s':>9}{'peak MB':>9}{'pings/s':>12}{'flockwise is':>15}",

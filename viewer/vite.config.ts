@@ -57,7 +57,7 @@ function licences(): Plugin {
       const head = "What viewer.js, viewer.css and the outlines (*.topo.json) contain, and its licences.\nOutlines: Natural Earth (public domain) and the United States Census Bureau (public domain), packed by world-atlas and us-atlas.\n";
       this.emitFile({ type: "asset", fileName: "THIRD_PARTY_LICENSES.txt", source: [head, ...parts].join("\n").replace(/\r\n/g, "\n") });
       this.emitFile({ type: "asset", fileName: "counties.topo.json", source: readFileSync(join(modules, "us-atlas/counties-10m.json")) });
-      this.emitFile({ type: "asset", fileName: "countries.topo.json", source: readFileSync(join(modules, "world-atlas/countries-50m.json")) });
+      this.emitFile({ type: "asset", fileName: "countries.topo.json", source: readFileSync(join(modules, "world-atlas/countries-10m.json")) });
     },
   };
 }
@@ -66,7 +66,7 @@ export default defineConfig({
   root: here,
   logLevel: "warn",
   publicDir: false,
-  define: { "import.meta": "{}" },
+  define: { "import.meta": "{}", "process.env.NODE_ENV": '"production"' },
   plugins: [worker(), licences()],
   build: {
     target: "es2022",

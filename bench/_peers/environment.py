@@ -9,13 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["NotInstallable", "python_of"]
+__all__ = ["NotInstallableError", "python_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = (3, 11)
 
 
-class NotInstallable(Exception):
+class NotInstallableError(Exception):
     """The environment can't be made here; the text says why."""
 
 
@@ -26,7 +26,7 @@ def python_of(name: str) -> str:
         name: "trackintel" or "skmob": the rest of requirements/bench-NAME.txt.
 
     Raises:
-        NotInstallable: there is no Python 3.11, or the packages could not be had.
+        NotInstallableError: there is no Python 3.11, or the packages could not be had.
     """
     wanted = ROOT / "requirements" / f"bench-{name}.txt"
     folder = ROOT / ".venv-bench" / name
@@ -54,7 +54,7 @@ def _base() -> str:
         return sys.executable
     found = shutil.which("python3.11")
     if found is None:
-        raise NotInstallable("needs Python 3.11, which is not on this machine")
+        raise NotInstallableError("needs Python 3.11, which is not on this machine")
     return found
 
 
@@ -67,4 +67,4 @@ def _do(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "UV_PYTHON_DOWNLOADS": "never"}, check=False)
     if done.returncode != 0:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise NotInstallable(f"{Path(command[0]).name} {command[1]}: {last[0] if last else done.returncode}")
+        raise NotInstallableError(f"{Path(command[0]).name} {command[1]}: {last[0] if last else done.returncode}")

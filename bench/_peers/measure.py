@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Failed", "Measured", "run"]
+__all__ = ["FailedError", "Measured", "run"]
 
 EVERY_S = 0.05
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """The command did not end well; the text says why."""
 
 
@@ -44,7 +44,7 @@ def run(command: Sequence[str], timeout_s: float = 3600.0) -> Measured:
     The kernel's ru_maxrss is not used: a child inherits the parent's value when it starts, so a large parent would be measured instead.
 
     Raises:
-        Failed: it ended with an error or ran out of time.
+        FailedError: it ended with an error or ran out of time.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
@@ -65,7 +65,7 @@ def run(command: Sequence[str], timeout_s: float = 3600.0) -> Measured:
         err.seek(0)
         if child.returncode != 0:
             last = err.read().decode(errors="replace").strip().splitlines()[-3:]
-            raise Failed(" / ".join(last) or (f"killed after {wall:.0f} s" if wall >= timeout_s else f"exit {child.returncode}"))
+            raise FailedError(" / ".join(last) or (f"killed after {wall:.0f} s" if wall >= timeout_s else f"exit {child.returncode}"))
         return Measured(out.read().decode(), wall, used.ru_utime + used.ru_stime, watch.peak_kb * 1024 / 1e6)
 
 

@@ -6,6 +6,7 @@ No function takes or gives a device.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -13,10 +14,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flockwise import config
+from flockwise.base.files import write_durably
 from flockwise.errors import ConfigError
+
+if TYPE_CHECKING:
+    from flockwise.store import Store
 
 __all__ = ["check", "demo", "ingest", "init", "ledger", "release", "report", "simulate", "verify"]
 
@@ -103,7 +108,9 @@ def simulate(
     """
     from flockwise import simulate as simulation
 
-    summary = simulation.write(simulation.Settings(devices=devices, start=start, days=days, seed=seed), Path(out), progress=progress)
+    settings = simulation.Settings(devices=devices, start=start, days=days, seed=seed)
+    tick = None if progress is None else partial(progress, "simulate")
+    summary = simulation.write(settings, Path(out), progress=tick)
     return Outcome(f"Simulated {devices:,} devices in {out}.", summary.as_dict(), ("These pings are made up: no person is behind any of them.",))
 
 
@@ -150,8 +157,8 @@ def init(
     cells = len(study.area)
     folder.mkdir(parents=True, exist_ok=True)
     if not study.store.key.exists():
-        store.create_key(study.store.key)
-    store.write_text(out, text)
+        store.keys.create(study.store.key)
+    write_durably(out, text.encode())
     notes = ["Look at every line of [input] and [privacy], then run flockwise check."]
     if columns is not None and None in (columns.device, columns.time, columns.lat, columns.lon):
         notes.append("No column's name told the device, the time or the position: fill in [input] by hand.")
@@ -178,7 +185,7 @@ def check(study_path: Path) -> Outcome:
     from flockwise import store
 
     study = config.load(Path(study_path))
-    store.check_key(study.store.key)
+    store.keys.load(study.store.key)
     plan = releasing.make_plan(study)
     budget = releasing.budget(study, plan)
     fits = budget["left_rho"] >= plan.rho
@@ -217,8 +224,15 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
 
     study = config.load(Path(study_path))
     order = partial(person.order, rules=person.rules_for(study))
-    found = store.Store.create_or_open(study).ingest([str(s) for s in sources], order, progress)
+    found = _store(study).ingest([str(s) for s in sources], order, progress)
     return Outcome("Ingested.", found.as_dict(), ("For the data steward alone: these counts are not private. Do not publish them.",))
+
+
+def _store(study: config.Study) -> Store:
+    from flockwise.store import Store
+
+    exists = (study.store.path / "manifest.json").exists()
+    return Store.open(study) if exists else Store.create(study)
 
 
 def release(study_path: Path, out: Path, progress: Progress | None = None) -> Outcome:
@@ -312,7 +326,8 @@ def demo(out: Path, *, devices: int = 50_000, days: int = 7, seed: int = 1, prog
         seconds[stage] = round(time.perf_counter() - began, 1)
         return result
 
-    world = out / "world"
+    world, settings = out / "world", {"devices": devices, "days": days, "seed": seed}
+    _same_settings(out / "demo.json", settings)
     timed("simulate", lambda: simulate(world, devices=devices, start=start, days=days, seed=seed, progress=progress))
     if not study.exists():
         init(
@@ -333,9 +348,25 @@ def demo(out: Path, *, devices: int = 50_000, days: int = 7, seed: int = 1, prog
         {
             "report": page.facts["report"],
             "guarantee": published.facts["promise"],
-            "pings": taken.facts["rows"],
+            "pings_read": taken.facts["rows_read"],
             "tables": published.facts["tables"],
             "seconds": seconds,
         },
         ("Open it in a browser. It asks nothing of any network. The population is simulated.",),
     )
+
+
+def _same_settings(path: Path, settings: dict[str, int]) -> None:
+    """Keeps a demo folder to the settings it was begun with: other pings in the same study would be another panel under one ledger."""
+    text = json.dumps(settings)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise ConfigError(
+            "DEMO_OTHER_SETTINGS",
+            what="The folder holds a demo that was made with other settings.",
+            got=text,
+            expected=path.read_text(encoding="utf-8")[:200],
+            state="Nothing was changed.",
+            fix="Give another folder with --out, or remove this one.",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -128,7 +128,7 @@ def _presence(folder: Path, cells: dict[int, list[str]], slots: npt.NDArray[np.i
         )
         error = float(np.median((half / 1.645 / np.maximum(estimate, 1))[shown]))
         published = int(shown.sum())
-        tables.append(_row("presence", level, n, published, sigma, 2.4 * sigma, error) | {"slot_minutes": 60, "slots": len(slots)})
+        tables.append(_row("presence", level, n, published, sigma, 2.4 * sigma, error) | {"slots": {"count": len(slots), "minutes": 60, "labels": None}})
     pq.write_table(pa.concat_tables(parts).replace_schema_metadata(_geo("Polygon")), folder / "presence.parquet", compression="zstd")
     return tables[::-1]
 
@@ -136,7 +136,6 @@ def _presence(folder: Path, cells: dict[int, list[str]], slots: npt.NDArray[np.i
 def _flows(folder: Path, cells: dict[int, list[str]], work: Floats, random: np.random.Generator) -> list[dict[str, Any]]:
     rows: list[tuple[int, str, str, int, float, float]] = []
     tables = []
-    fine = np.array([h3.cell_to_latlng(c) for c in cells[7]])
     for level in (5, 6):
         names = cells[level]
         index = {cell: i for i, cell in enumerate(names)}
@@ -152,7 +151,8 @@ def _flows(folder: Path, cells: dict[int, list[str]], work: Floats, random: np.r
             for o, d in zip(*np.nonzero(trips > threshold), strict=True):
                 rows.append((level, names[o], names[d], slot, float(trips[o, d]), 1.645 * sigma))
                 count += 1
-        tables.append(_row("flows", level, 5 * len(names) ** 2, count, sigma, threshold, 0.11) | {"slots": list(SLOT_LABELS)})
+        slots = {"slots": {"count": 5, "minutes": None, "labels": list(SLOT_LABELS)}}
+        tables.append(_row("flows", level, 5 * len(names) ** 2, count, sigma, threshold, 0.11) | slots)
     rows.sort(key=lambda r: (r[0], r[3], r[1], r[2]))
     table = pa.table(
         {
@@ -168,7 +168,6 @@ def _flows(folder: Path, cells: dict[int, list[str]], work: Floats, random: np.r
             "geometry": [_line(r[1], r[2]) for r in rows],
         }
     )
-    assert len(fine)
     pq.write_table(table.replace_schema_metadata(_geo("LineString")), folder / "flows.parquet")
     return tables[::-1]
 
@@ -191,12 +190,18 @@ def _row(kind: str, level: int, rows: int, published: int, sigma: float, thresho
 def _certificate(folder: Path, name: str, window: Window, days: int, tables: list[dict[str, Any]]) -> None:
     files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("*.parquet"))}
     content = {
-        "format": 1,
+        "format": "flockwise-artifact/1",
         "study": {"name": name, "digest": "f" * 64},
         "dataset": "fixture",
         "unit": "device",
         "neighbours": "add or remove one device with all of its pings",
-        "window": {"start": "2025-03-03", "end": str(date(2025, 3, 3) + timedelta(days=days)), "timezone": "America/New_York", "days": days},
+        "window": {
+            "start": "2025-03-03T05:00:00Z",
+            "end": str(date(2025, 3, 3) + timedelta(days=days)) + "T05:00:00Z",
+            "timezone": "America/New_York",
+            "days": days,
+            "first_day": "2025-03-03",
+        },
         "privacy": {
             "epsilon": "1",
             "delta": "1e-6",
@@ -205,12 +210,11 @@ def _certificate(folder: Path, name: str, window: Window, days: int, tables: lis
             "mechanism": "discrete Gaussian noise on jointly clipped integer sums",
         },
         "meaning": [
-            "Someone who knows everyone else's records and guesses whether one device was in the data is right at most 55.5 times in 100 in this window; "
-            "tossing a coin is right 50 times.",
+            "Someone who knows everyone else's records and guesses whether this device was in the data is right at most 55.5 times in 100 (50 by a coin).",
             "The promise holds for one device over the whole window, the heaviest traveller included, whatever else is known.",
             "It covers what this device's own records add; facts that can be inferred from other people are not covered.",
         ],
-        "year": {"windows": 13, "rho": "1541/4865", "epsilon": 4.4, "meaning": "Over 13 such windows in a year the same figure is at most 69.9 in 100."},
+        "year": {"windows": 13, "rho": "1541/4865", "epsilon": "4.4"},
         "bounds": {"presence": "one cell in each slot", "trips_bound": 30},
         "domain": {"region_cells": {"7": 600}, "slots": days * 24},
         "tables": tables,

@@ -14,6 +14,12 @@ export interface FlowView {
 
 const TABLE_ROWS = 50;
 
+/** The largest 1-2-5 number that is not above a value. */
+function below(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, value)));
+  return [5, 2, 1].map((m) => m * power).find((v) => v <= value) ?? 1;
+}
+
 export class FlowPanel {
   readonly slots = h("div", { class: "segments", role: "radiogroup", "aria-label": "Time of day" });
   readonly body: HTMLElement;
@@ -42,7 +48,7 @@ export class FlowPanel {
     const level = h(
       "select",
       { id: "flow-level", change: (event: Event) => this.set(() => (this.level = Number((event.target as HTMLSelectElement).value))) },
-      ...study.flows.map((f) => h("option", { value: f.level }, `r${f.level}, ${f.zones.count} areas of ${count(f.zones.areaKm2)} km²`)),
+      ...study.flows.map((f) => h("option", { value: f.level }, `r${f.level} (about ${count(f.zones.areaKm2)} km²)`)),
     );
     const top = h(
       "select",
@@ -130,8 +136,7 @@ export class FlowPanel {
   }
 
   private legend(widest: number): void {
-    const power = 10 ** Math.floor(Math.log10(widest));
-    const steps = [power / 10, power / 2, power].filter((v) => v >= 1 && v <= widest);
+    const steps = [...new Set([widest / 20, widest / 4, widest].map(below))];
     this.key.replaceChildren(
       h("p", { class: "legend-title" }, "Trips of the panel's devices"),
       ...steps.map((v) => {
@@ -139,7 +144,7 @@ export class FlowPanel {
         bar.style.height = `${Math.max(1.2, (14 * v) / widest)}px`;
         return h("span", { class: "key" }, bar, count(v));
       }),
-      h("p", { class: "legend-note" }, "A line grows darker towards where the trips end. Rings are trips within an area."),
+      h("p", { class: "legend-note" }, "A line grows stronger towards its destination. Rings: trips within an area."),
     );
   }
 }

@@ -56,14 +56,15 @@ class App {
     this.slot = this.start();
     this.zone = this.mostPresent();
     this.layout();
-    this.setTheme(this.dark.matches ? "dark" : "light");
+    this.theme = this.dark.matches ? "dark" : "light";
+    root.dataset["mode"] = this.mode;
     this.dark.addEventListener("change", () => this.setTheme(this.dark.matches ? "dark" : "light"));
     document.getElementById("theme")?.addEventListener("click", () => this.setTheme(this.theme === "light" ? "dark" : "light"));
     addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => (d.open = true)));
     this.startMap();
     this.fillZones();
     this.drawRegion();
-    this.draw();
+    this.setTheme(this.theme);
     root.dataset["ready"] = "true";
   }
 
@@ -119,13 +120,13 @@ class App {
       h("label", { class: "field" }, "Chosen area", this.zoneList),
       this.readout,
       h("h3", {}, "Most present now"),
-      h(
+      h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Most present now" }, h(
         "table",
         { class: "busy" },
         h("caption", { class: "hidden" }, "The areas with the most devices in this slot, with 90 % intervals"),
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Area"), h("th", { scope: "col", class: "number" }, "Devices"), h("th", { scope: "col", class: "number" }, "90 % interval"))),
         this.busiest,
-      ),
+      )),
     );
     this.time.append(this.play, h("div", { class: "when" }, this.slotText, this.dayText), this.slider);
     this.dayText.textContent = study.timezone ? `local time, ${study.timezone}` : "";
@@ -136,14 +137,16 @@ class App {
         "section",
         { class: "card explorer", "aria-label": "Map" },
         h("div", { class: "toolbar" }, modes, levels, fit),
-        h("div", { class: "stage" }, h("div", { class: "canvas" }, this.mapBox, h("div", { class: "legends" }, this.legend, this.flows.key)), h("div", { class: "panel" }, this.side, this.flows.body)),
+        h("div", { class: "stage" }, h("div", { class: "canvas" }, this.mapBox), h("div", { class: "panel" }, this.side, this.flows.body)),
         h("div", { class: "bar" }, this.time, this.flows.slots),
+        h("div", { class: "legends" }, this.legend, this.flows.key),
         h("div", { class: "foot" }, this.coverage, h("p", { class: "credit" }, "Outlines: Natural Earth; U.S. Census Bureau")),
       ),
     );
     if (study.presence.length) {
       const regionNote = h("p", { class: "note", id: "region-note" });
       this.root.append(
+        ...[document.getElementById("facts")].filter((e) => e !== null),
         h("section", { class: "card", "aria-label": "Present population over time" },
           h("h2", {}, "Present population over time"),
           h("div", { class: "charts" }, h("figure", {}, h("h3", {}, "Whole region"), this.regionChart.svg, regionNote), h("figure", {}, this.zoneTitle, this.zoneChart.svg, this.zoneNote)),
@@ -158,7 +161,7 @@ class App {
       this.mapBox.append(h("p", { class: "no-map", id: "no-map" }, "This browser offers no WebGL, so the map can't be drawn. The lists, the series and the tables below show the same figures."));
       return;
     }
-    this.map = new MapView(this.mapBox, this.study.basemap, this.study.box, home, !this.still.matches, (picked) => this.hint(picked), (picked) => this.click(picked));
+    this.map = new MapView(this.mapBox, this.study.basemap, this.study.box, home, this.theme, !this.still.matches, (picked) => this.hint(picked), (picked) => this.click(picked));
   }
 
   private setTheme(theme: Theme): void {
@@ -168,7 +171,7 @@ class App {
     if (button) button.textContent = theme === "light" ? "Dark" : "Light";
     button?.setAttribute("aria-label", theme === "light" ? "Switch to dark colours" : "Switch to light colours");
     this.map?.setTheme(theme);
-    if (this.map) this.draw();
+    this.draw();
   }
 
   private setLevel(level: LevelChoice): void {
@@ -308,7 +311,7 @@ class App {
     this.coverage.textContent = `${part.join("; ")}. Too thin figures are withheld.`;
     ranked.sort((a, b) => b.devices - a.devices);
     this.busiest.replaceChildren(
-      ...ranked.slice(0, 7).map((r) =>
+      ...ranked.slice(0, 12).map((r) =>
         h("tr", {},
           h("td", {}, h("button", { type: "button", class: "link", click: () => this.choose({ level: zones.level, index: r.index }) }, zoneName(zones, r.index))),
           h("td", { class: "number" }, count(r.devices)),
@@ -342,8 +345,9 @@ class App {
     const gaps = total.missing.reduce((n, v) => n + (v ? 1 : 0), 0);
     const note = document.getElementById("region-note");
     if (!note) return;
-    note.textContent = `Sum of the ${count(coarsest.zones.count)} areas of level r${coarsest.level}. The band adds up their 90 % intervals; it is wider than a 90 % interval of the sum would be.`;
-    if (gaps) note.textContent += ` In ${count(gaps)} of ${count(this.model.slots)} slots an area is withheld: there the line is the sum of the others and has no band.`;
+    const most = total.missing.reduce((m, v) => Math.max(m, v), 0);
+    note.textContent = `Sum of the r${coarsest.level} areas that have a figure. Band: their 90 % intervals added up, which is wider than a 90 % interval of the sum.`;
+    if (gaps) note.textContent += ` Up to ${count(most)} of ${count(coarsest.zones.count)} areas are withheld in a slot and are not in the sum.`;
   }
 
   private drawZone(): void {

@@ -2,7 +2,7 @@
 
 import type { Layer, PickingInfo } from "@deck.gl/core";
 import { LineLayer, PathLayer, ScatterplotLayer, SolidPolygonLayer } from "@deck.gl/layers";
-import { MapboxOverlay } from "@deck.gl/mapbox";
+import { MapLibreOverlay } from "@deck.gl/maplibre";
 import type { Feature, FeatureCollection } from "geojson";
 import { Map as MapLibre, NavigationControl, ScaleControl, setWorkerUrl, type IControl, type StyleSpecification } from "maplibre-gl";
 import workerSource from "virtual:maplibre-worker";
@@ -26,8 +26,8 @@ export interface Picked {
 }
 
 const INK: Record<Theme, { water: string; land: string; county: string; state: string; coast: string; hatch: Rgb; choice: Rgb; flow: Rgb; outline: Rgb }> = {
-  light: { water: "#dbe5ea", land: "#f5f4f0", county: "#8b979f", state: "#5b6870", coast: "#a3b1b9", hatch: [92, 104, 112], choice: [196, 64, 16], flow: [176, 52, 10], outline: [120, 134, 143] },
-  dark: { water: "#0b1218", land: "#1b252d", county: "#5d6c77", state: "#8b9aa5", coast: "#3b4a55", hatch: [150, 164, 174], choice: [255, 176, 92], flow: [255, 170, 84], outline: [92, 108, 120] },
+  light: { water: "#dbe5ea", land: "#f5f4f0", county: "#8b979f", state: "#5b6870", coast: "#a3b1b9", hatch: [92, 104, 112], choice: [196, 64, 16], flow: [122, 30, 104], outline: [120, 134, 143] },
+  dark: { water: "#0b1218", land: "#1b252d", county: "#5d6c77", state: "#8b9aa5", coast: "#3b4a55", hatch: [150, 164, 174], choice: [255, 176, 92], flow: [244, 150, 214], outline: [92, 108, 120] },
 };
 
 export const hasWebGl = (): boolean => {
@@ -46,20 +46,22 @@ interface Cell {
 
 export class MapView {
   private readonly map: MapLibre;
-  private readonly overlay: MapboxOverlay;
+  private readonly overlay: MapLibreOverlay;
   private readonly labels = h("div", { class: "map-labels", "aria-hidden": "true" });
   private readonly cells = new Map<number, Cell[]>();
-  private theme: Theme = "light";
   private cellLayers: Layer[] = [];
   private flowLayers: Layer[] = [];
   private choiceLayers: Layer[] = [];
   private version = 0;
+  /** Whether the reader has moved the map: from then on it stays where they left it. */
+  private touched = false;
 
   constructor(
     container: HTMLElement,
     private readonly basemap: Basemap,
     box: [number, number, number, number],
     private readonly home: Zones,
+    private theme: Theme,
     private readonly moving: boolean,
     onHover: (picked: Picked | null) => void,
     onClick: (picked: Picked) => void,
@@ -87,7 +89,7 @@ export class MapView {
     this.map.addControl(new NavigationControl({ showCompass: false }), "top-right");
     this.map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
     this.map.getCanvas().setAttribute("aria-label", "Map. Arrow keys move it, plus and minus zoom. Choose an area with the list beside the map.");
-    this.overlay = new MapboxOverlay({
+    this.overlay = new MapLibreOverlay({
       interleaved: true,
       layers: [],
       pickingRadius: 3,
@@ -106,7 +108,11 @@ export class MapView {
       container.dataset["ready"] = "true";
     });
     this.map.on("move", () => this.placeLabels());
-    this.map.on("resize", () => this.placeLabels());
+    this.map.on("resize", () => {
+      if (!this.touched) this.map.fitBounds(this.bounds(), { padding: 24, animate: false });
+      this.placeLabels();
+    });
+    for (const kind of ["movestart", "zoomstart"] as const) this.map.on(kind, (event) => (this.touched ||= Boolean(event.originalEvent)));
   }
 
   fit(): void {
@@ -254,7 +260,7 @@ export class MapView {
     this.overlay.setProps({ layers: [...this.cellLayers, ...this.flowLayers, ...this.choiceLayers] });
   }
 
-  /** Under the border lines; beforeId is read by MapboxOverlay and not in deck.gl's types. */
+  /** Under the border lines; beforeId is read by MapLibreOverlay and not in deck.gl's types. */
   private under(): object {
     return { beforeId: "county" };
   }

@@ -124,7 +124,7 @@ export class Model {
     return n ? sum / n : Number.NaN;
   }
 
-  /** The sum over the coarsest level, and the sums of its bounds where every cell has them. */
+  /** The sum over those cells of the coarsest level that have a figure, with the sums of the same cells' bounds. */
   total(): Total {
     const [devices, lower, upper] = [0, 1, 2].map(() => new Float64Array(this.slots)) as [Float64Array, Float64Array, Float64Array];
     const missing = new Int32Array(this.slots);
@@ -141,9 +141,10 @@ export class Model {
           hi += table.upper[k] ?? 0;
         }
       }
-      devices[t] = table && none < table.zones.count ? d : Number.NaN;
-      lower[t] = none ? Number.NaN : lo;
-      upper[t] = none ? Number.NaN : hi;
+      const any = table && none < table.zones.count;
+      devices[t] = any ? d : Number.NaN;
+      lower[t] = any ? lo : Number.NaN;
+      upper[t] = any ? hi : Number.NaN;
       missing[t] = none;
     }
     return { devices, lower, upper, missing };

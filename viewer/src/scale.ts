@@ -21,7 +21,7 @@ export function breaks(values: Float32Array): number[] {
   const at = (q: number): number => seen[Math.min(seen.length - 1, Math.floor(q * seen.length))] ?? 1;
   const rungs: number[] = [];
   for (let power = -1; power < 9; power++) for (const step of STEPS) rungs.push(step * 10 ** power);
-  const top = at(0.985);
+  const top = at(0.995);
   let last = rungs.findIndex((r) => r > top) - 1;
   if (last < 5) last = 5;
   return rungs.slice(last - 5, last + 1);

@@ -280,9 +280,7 @@ def _classify(middle: Ints32, lat: Floats, lon: Floats, planes: Floats, place: I
 
 
 @njit(nogil=True, cache=True)
-def _look(
-    lat: Ints32, lon: Ints32, raster: Ints32, origin: Ints, step: Ints, planes: Floats, beyond: Ints32, place: Ints32, out: Ints32
-) -> None:
+def _look(lat: Ints32, lon: Ints32, raster: Ints32, origin: Ints, step: Ints, planes: Floats, beyond: Ints32, place: Ints32, out: Ints32) -> None:
     rows, columns = raster.shape
     up, across = 1.0 / step[0], 1.0 / step[1]
     to_radians = math.pi / 180e6

@@ -67,6 +67,7 @@ class Store(_Part):
 
     path: Path = Field(description="Folder of the store, relative to the study file.")
     key: Path = Field(description="File with the secret key of the pseudonyms (mode 0600), outside the store.")
+    retention_days: int = Field(ge=1, le=1830, description="The public retention schedule: pings are deleted this many days after the window's end.")
 
 
 class Ledger(_Part):

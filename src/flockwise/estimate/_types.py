@@ -18,7 +18,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 # Beyond these a value is a mistake of the caller; within them squares and sums stay finite in doubles.
-GREATEST_DEVICES = 1e12
+GREATEST_DEVICES = 1e10
 SMALLEST_SIGMA = 1e-6
 
 

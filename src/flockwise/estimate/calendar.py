@@ -36,6 +36,26 @@ class Calendar:
         place = np.arange(slots, dtype=np.int64)
         return cls(place // slots_per_day, place % slots_per_day, slots_per_day)
 
+    @classmethod
+    def from_local(cls, local_start_us: Ints, slot_minutes: int) -> Calendar:
+        """Return the calendar of slots that start at these local wall-clock times, so that a change of the clock keeps the hours in place.
+
+        Args:
+            local_start_us: vector over slots, local time in microseconds (UTC microseconds plus the offset).
+            slot_minutes: length of a slot.
+
+        Example:
+            >>> hour = 3_600_000_000
+            >>> Calendar.from_local(np.array([22, 23, 24, 26]) * hour, 60).slot.tolist()
+            [22, 23, 0, 2]
+        """
+        if slot_minutes < 1 or len(local_start_us) < 1:
+            raise _refused(f"{len(local_start_us)} slots of {slot_minutes} minutes", "at least 1 of each")
+        minute = np.asarray(local_start_us, dtype=np.int64) // 60_000_000
+        day, inside = minute // 1440, minute % 1440
+        length = min(slot_minutes, 1440)
+        return cls(day - day.min(), inside // length, -(-1440 // length))
+
     def check(self, slots: int) -> None:
         """Refuse labels that don't fit the number of slots; nothing comes back."""
         fits = self.day.shape == (slots,) and self.slot.shape == (slots,) and self.slots_per_day >= 1
@@ -54,13 +74,13 @@ class Calendar:
         return max(1, self.slots_per_day // 2)
 
     def subspaces(self) -> list[Floats]:
-        """Return orthonormal bases (slots x dimensions) of: the level, the hour of the day, the day, and all that is left; empty ones are left out."""
+        """Return orthonormal bases (slots x dimensions) of the level, the hours of the day and the days; those without dimensions are left out."""
         slots = len(self.day)
         hours = (self.slot[:, None] == np.unique(self.slot)).astype(np.float64)
         days = (self.day[:, None] == np.unique(self.day)).astype(np.float64)
-        known = np.zeros((slots, 0))
-        out = []
-        for design in (np.ones((slots, 1)), hours, days, np.eye(slots)):
+        known = np.full((slots, 1), 1.0 / np.sqrt(slots))
+        out = [known]
+        for design in (hours, days):
             fresh = design - known @ (known.T @ design)
             vectors, size, _ = np.linalg.svd(fresh, full_matrices=False)
             basis = vectors[:, size > 1e-8]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +15,7 @@ __all__ = ["mean_squared_errors", "signs"]
 
 _PROBES = 6
 _STEP = 0.1
+_STRATUM, _FEWEST = 32, 5  # cells that share one error: at most, at least
 
 
 def signs(probe: int, level: int, cells: int, slots: int) -> Floats:
@@ -35,41 +35,52 @@ def signs(probe: int, level: int, cells: int, slots: int) -> Floats:
     return np.where(state >> np.uint64(63), 1.0, -1.0).reshape(cells, slots)
 
 
-@dataclass(frozen=True)
-class _Response:
-    """One probe of one level: the change of the estimate and of the unbiased value, per unit step."""
+class _Moments:
+    """What the probes say about one level: means over probes of squares of the estimate's moves, and of their products with the unbiased value's."""
 
-    estimate: Floats
-    reference: Floats
+    def __init__(self, cells: int, slots: int, bases: Sequence[Floats]) -> None:
+        self.bases = bases
+        self.square = np.zeros((cells, slots))
+        self.product = np.zeros((cells, slots))
+        self.squares = np.zeros((len(bases), cells))
+        self.products = np.zeros((len(bases), cells))
+
+    def add(self, moved: Floats, reference: Floats) -> None:
+        """Count one probe."""
+        self.square += moved**2 / _PROBES
+        self.product += moved * reference / _PROBES
+        for place, basis in enumerate(self.bases):
+            along = moved @ basis
+            self.squares[place] += (along**2).sum(axis=1) / _PROBES
+            self.products[place] += (along * (reference @ basis)).sum(axis=1) / _PROBES
 
 
-def _probe(smoother: Smoother, noisy: Sequence[Floats]) -> list[list[_Response]]:
-    """Return the responses, level by level, to each fixed direction."""
-    out: list[list[_Response]] = [[] for _ in noisy]
+def _probe(smoother: Smoother, noisy: Sequence[Floats], bases: Sequence[Floats]) -> list[_Moments]:
+    """Return the moments of each level's response to the fixed directions."""
+    out = [_Moments(*values.shape, bases) for values in noisy]
     for probe in range(_PROBES):
         push = [sigma * signs(probe, place, *values.shape) for place, (sigma, values) in enumerate(zip(smoother.sigmas, noisy, strict=True))]
         up = smoother.smooth([v + _STEP * p for v, p in zip(noisy, push, strict=True)])
         down = smoother.smooth([v - _STEP * p for v, p in zip(noisy, push, strict=True)])
-        for place, moved in enumerate(smoother.reference(push)):
-            out[place].append(_Response((up[place] - down[place]) / (2 * _STEP), moved))
+        for moments, high, low, reference in zip(out, up, down, smoother.reference(push), strict=True):
+            moments.add((high - low) / (2 * _STEP), reference)
     return out
 
 
 def _nonnegative_fit(target: Floats, features: Floats, weight: Floats) -> Floats:
-    """Return the non-negative coefficients of at most two features with the least weighted squares."""
-    gram = features.T @ (weight[:, None] * features)
-    right = features.T @ (weight * target)
-    best, least = np.zeros(len(right)), 0.0
-    for kept in ([0], [1], [0, 1]):
-        part = gram[np.ix_(kept, kept)]
-        if np.linalg.cond(part) > 1e12:
-            continue
-        answer = np.linalg.solve(part, right[kept])
-        loss = float(-right[kept] @ answer)
-        if (answer >= 0).all() and loss < least:
-            best, least = np.zeros(len(right)), loss
-            best[kept] = answer
-    return best
+    """Return the non-negative coefficients of two features with the least weighted squares."""
+    scale = np.maximum(np.abs(features).max(axis=0), 1e-300)
+    scaled = features / scale
+    gram = scaled.T @ (weight[:, None] * scaled)
+    right = scaled.T @ (weight * target)
+    alone = np.maximum(right, 0.0) / np.maximum(np.diag(gram), 1e-300)
+    first = alone[0] * right[0] >= alone[1] * right[1]  # the single feature that takes away more
+    answer = alone * np.array([first, not first])
+    determinant = gram[0, 0] * gram[1, 1] - gram[0, 1] ** 2
+    if determinant > 1e-12 * gram[0, 0] * gram[1, 1]:
+        both = np.array([gram[1, 1] * right[0] - gram[0, 1] * right[1], gram[0, 0] * right[1] - gram[0, 1] * right[0]]) / determinant
+        answer = both if (both >= 0).all() else answer
+    return answer / scale
 
 
 def _bias(mean: Floats, stein: Floats, variance: Floats, error: Floats) -> Floats:
@@ -90,26 +101,35 @@ def _blend(stein: Floats, error: Floats, model: Floats) -> Floats:
     return model * np.maximum(1.0 + ratio * spread / (spread + chance**2), 0.25)
 
 
-def _level_errors(estimate: Floats, reference: Floats, spread: Floats, responses: Sequence[_Response], calendar: Calendar) -> Floats:
+def _squared_bias(off: Floats, mean: Floats, spread: Floats, seen: _Moments) -> Floats:
+    """Return the squared bias a cell, summed over the level, the hours, the days and the rest: each has its own share of the formula's noise."""
+    slots = off.shape[1]
+    energy = np.array([((off @ basis) ** 2).sum(axis=1) for basis in seen.bases])
+    dimensions = [basis.shape[1] for basis in seen.bases]
+    # By Pythagoras the rest needs no basis of its own.
+    energy = np.vstack([energy, (off**2).sum(axis=1) - energy.sum(axis=0)])
+    squares = np.vstack([seen.squares, seen.square.sum(axis=1) - seen.squares.sum(axis=0)])
+    products = np.vstack([seen.products, seen.product.sum(axis=1) - seen.products.sum(axis=0)])
+    total = np.zeros(len(mean))
+    for own, variance, slope, size in zip(energy, squares, products, [*dimensions, slots - sum(dimensions)], strict=True):
+        if size:
+            stein = own - spread * size + 2.0 * slope
+            total += _bias(mean, stein / slots, variance / slots, spread * np.sqrt(2.0 * size) / slots)
+    return total
+
+
+def _level_errors(estimate: Floats, reference: Floats, spread: Floats, seen: _Moments, calendar: Calendar) -> Floats:
     """Return the mean squared error of every value of one level."""
-    cells, slots = estimate.shape
+    cells = len(estimate)
+    off = estimate - reference
     mean = np.maximum(estimate.mean(axis=1), 0.0)
-    floor = 1e-6 * float(spread.mean())
-    curve = np.zeros(cells)
-    for basis in calendar.subspaces():
-        off = ((estimate - reference) @ basis) ** 2
-        moves = [(r.estimate @ basis, r.reference @ basis) for r in responses]
-        variance = np.mean([(m**2).sum(axis=1) for m, _ in moves], axis=0)
-        slope = np.mean([(m * p).sum(axis=1) for m, p in moves], axis=0)
-        dimensions = basis.shape[1]
-        stein = off.sum(axis=1) - spread * dimensions + 2.0 * slope
-        error = spread * np.sqrt(2.0 * dimensions)
-        curve += _bias(mean, stein / slots, variance / slots, error / slots)
-    stein = (estimate - reference) ** 2 - spread[:, None] + 2.0 * np.mean([r.estimate * r.reference for r in responses], axis=0)
-    variance = np.mean([r.estimate**2 for r in responses], axis=0)
+    bias = _squared_bias(off, mean, spread, seen)
+    stein = off**2 - spread[:, None] + 2.0 * seen.product
     bands = calendar.bands
-    groups = [(cell, np.flatnonzero(bands == band)) for cell in strata(mean, 32) for band in np.unique(bands)]
-    model = np.array([variance[np.ix_(c, t)].mean() + curve[c].mean() for c, t in groups]) + floor
+    wanted = min(_STRATUM, max(_FEWEST, cells // 6))
+    groups = [(cell, np.flatnonzero(bands == band)) for cell in strata(mean, wanted) for band in np.unique(bands)]
+    floor = 1e-6 * float(spread.mean())
+    model = np.array([seen.square[np.ix_(c, t)].mean() + bias[c].mean() for c, t in groups]) + floor
     measured = np.array([stein[np.ix_(c, t)].mean() for c, t in groups])
     chance = np.array([spread[c].mean() * np.sqrt(2.0 / (len(c) * len(t))) for c, t in groups])
     risk = np.empty_like(estimate)
@@ -131,8 +151,8 @@ def mean_squared_errors(smoother: Smoother, noisy: Sequence[Floats], estimates: 
     Stein's formula, because at low counts the formula's own noise is larger than the risk.
     """
     reference = smoother.reference(noisy)
-    responses = _probe(smoother, noisy)
+    moments = _probe(smoother, noisy, calendar.subspaces())
     return [
         _level_errors(estimate, unbiased, spread, seen, calendar)
-        for estimate, unbiased, spread, seen in zip(estimates, reference, smoother.spread, responses, strict=True)
+        for estimate, unbiased, spread, seen in zip(estimates, reference, smoother.spread, moments, strict=True)
     ]

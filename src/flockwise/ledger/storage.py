@@ -59,11 +59,16 @@ class SqliteStorage:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.witness = path.with_name(path.name + ".witness")
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
-            pass
+            if not path.is_file():
+                raise LedgerError("LEDGER_NOT_WRITABLE", what="There is something else at the ledger's place.", fix="Correct [ledger] path.") from None
+            # SQLite takes a file of a few bytes for an empty database and would write over it.
+            with path.open("rb") as handle:
+                if (start := handle.read(16)) and start != b"SQLite format 3\0":
+                    raise damaged("LEDGER_DAMAGED", "the file is not a whole SQLite ledger") from None
         except OSError as error:
             raise LedgerError("LEDGER_NOT_WRITABLE", what="The ledger's file can't be made.", got=type(error).__name__, fix="Correct [ledger] path.") from error
 

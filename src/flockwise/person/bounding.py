@@ -90,9 +90,14 @@ def bound_flows(trips: Trips, present: Ints, rules: Rules, table: FlowsRules) ->
     rows_of = np.diff(np.r_[begins, len(device)])
     if len(heavy):
         factor[heavy] = _factors(heavy, begins, rows_of, key, count, left[heavy], table)
-    value = (count * GRID * np.repeat(factor, rows_of)) >> 16
+    value = _quantised(count, np.repeat(factor, rows_of))
     some = value > 0
     return Bounded(device[some], key[some], value[some])
+
+
+def _quantised(count: Ints, factor: Ints) -> Ints:
+    # Towards zero, exactly as _fits does it.
+    return (count * GRID * factor) >> 16
 
 
 def _counted(trips: Trips) -> tuple[Ints, Ints, Ints]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numba import types
 
 from flockwise.person.columns import Columns
-from flockwise.person.jit import I32_IN, I64, I64_IN, inner, kernel
+from flockwise.person.jit import I32, I32_IN, I64, I64_IN, inner, kernel
 from flockwise.person.rules import Rules
 
 __all__ = ["EARTH_M", "Kept", "clean", "count_faults"]
@@ -52,12 +52,15 @@ def _too_fast(lat_a: int, lon_a: int, lat_b: int, lon_b: int, elapsed_us: int, s
     return _distance_m(lat_a, lon_a, lat_b, lon_b) > reach_m
 
 
-@kernel(types.UniTuple(types.int64, 3), I64_IN, I64_IN, I64_IN, I32_IN, I32_IN, I32_IN, I64_IN, *(types.int64,) * 4, I64, I64, types.int32[::1], types.int32[::1], I64)
+@kernel(
+    I64, I64_IN, I64_IN, I64_IN, I32_IN, I32_IN, I32_IN, I64_IN, types.int64, types.int64, types.int64, types.int64,
+    I64, I64, I32, I32, I64,
+)  # fmt: skip
 def _clean(
     hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32, cell: Ints,
     start: int, end: int, worst: int, speed: int,
     first: Ints, to_t: Ints, to_lat: Ints32, to_lon: Ints32, to_cell: Ints,
-) -> tuple[int, int, int]:  # fmt: skip
+) -> Ints:  # fmt: skip
     devices = 0
     kept = 0
     fast = 0
@@ -79,7 +82,7 @@ def _clean(
         to_cell[kept] = cell[i]
         kept += 1
     first[devices] = kept
-    return devices, kept, fast
+    return np.array([devices, kept, fast])
 
 
 def _run(pings: Columns, rules: Rules) -> tuple[Kept, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import pyarrow as pa
 from flockwise.base.schemas import STORED_PINGS
 from flockwise.errors import InternalError
 
-__all__ = ["Columns", "columns_of", "table_of"]
+__all__ = ["Columns", "columns_from", "columns_of", "table_of"]
 
 Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
@@ -39,7 +40,12 @@ def columns_of(pings: pa.Table | pa.RecordBatch) -> Columns:
     if list(pings.schema.names) != names or list(pings.schema.types) != list(STORED_PINGS.types):
         raise InternalError("PERSON_BAD_SCHEMA", what="The person stage was given another table.", got=str(pings.schema.names), expected=str(names))
     table = pa.Table.from_batches([pings]) if isinstance(pings, pa.RecordBatch) else pings
-    return Columns(*(_array(table.column(name)) for name in names))
+    return columns_from(_array(table.column(name)) for name in names)
+
+
+def columns_from(arrays: Iterable[npt.NDArray[Any]]) -> Columns:
+    """Seven arrays in the order of STORED_PINGS, as columns."""
+    return Columns(*arrays)
 
 
 def table_of(columns: Columns) -> pa.Table:
@@ -47,7 +53,7 @@ def table_of(columns: Columns) -> pa.Table:
     return pa.Table.from_arrays([pa.array(c) for c in columns], schema=STORED_PINGS)
 
 
-def _array(column: pa.ChunkedArray) -> npt.NDArray[np.integer]:  # type: ignore[type-arg]  # NamedTuple's star cannot carry both widths
+def _array(column: pa.ChunkedArray) -> npt.NDArray[Any]:
     if column.num_chunks == 1:
         return np.ascontiguousarray(column.chunk(0).to_numpy(zero_copy_only=False))
     return np.ascontiguousarray(column.to_numpy())

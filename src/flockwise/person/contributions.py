@@ -107,7 +107,7 @@ def _bounded(pings: pa.Table | pa.RecordBatch, rules: Rules) -> dict[int, _Block
     present = np.zeros(len(kept.first) - 1, dtype=np.int64)
     if rules.presence is not None:
         presence = find_presence(kept, rules, rules.presence)
-        present = presence.count
+        present = presence.occupied
         blocks[PRESENCE] = _Block(presence.key, np.full(len(presence.key), GRID, dtype=np.int64))
     if rules.flows is not None:
         flows = bound_flows(find_trips(find_stays(kept, rules), rules.flows), present, rules, rules.flows)

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit, types
 
-__all__ = ["I32_IN", "I64", "I64_IN", "U8", "inner", "kernel"]
+__all__ = ["I32", "I32_IN", "I64", "I64_IN", "U8", "inner", "kernel"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,6 +20,8 @@ I64_IN = types.Array(types.int64, 1, "C", readonly=True)
 """An int64 array that is only read (Arrow's are read-only)."""
 I32_IN = types.Array(types.int32, 1, "C", readonly=True)
 """An int32 array that is only read."""
+I32 = types.Array(types.int32, 1, "C")
+"""An int32 array that is written."""
 I64 = types.Array(types.int64, 1, "C")
 """An int64 array that is written."""
 U8 = types.Array(types.uint8, 1, "C")

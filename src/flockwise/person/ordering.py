@@ -8,7 +8,7 @@ import pyarrow as pa
 from numba import types
 
 from flockwise.person.cleaning import count_faults
-from flockwise.person.columns import Columns, columns_of, table_of
+from flockwise.person.columns import Columns, columns_from, columns_of, table_of
 from flockwise.person.jit import I32_IN, I64, I64_IN, inner, kernel
 from flockwise.person.rules import Rules
 
@@ -49,21 +49,22 @@ def ordered(pings: Columns) -> Columns:
     if not len(pings.t_us):
         return pings
     by = _permutation(pings)
-    sorted_ = Columns(*(column[by] for column in pings))
+    sorted_ = columns_from(column.take(by) for column in pings)
     fresh = np.empty(len(by), dtype=np.int64)
     n = _first_of_equals(*sorted_, fresh)
-    return sorted_ if n == len(by) else Columns(*(column[fresh[:n]] for column in sorted_))
+    return sorted_ if n == len(by) else columns_from(column.take(fresh[:n]) for column in sorted_)
 
 
 def _permutation(pings: Columns) -> Ints:
-    # The device's rank and the time fit into one number, so one plain sort does nearly all of the work.
+    # The device's rank and the time fit into one number, so one radix sort does nearly all of the work.
     rank, devices = _ranks(pings.device_hi, pings.device_lo)
     earliest, latest = int(pings.t_us.min()), int(pings.t_us.max())
     bits = (latest - earliest).bit_length()
     if devices.bit_length() + bits > 62:
         return _slow_permutation(pings)
     packed = (rank << bits) | (pings.t_us - earliest)
-    by = np.argsort(packed)
+    by = np.empty(len(packed), dtype=np.int64)
+    _sort(packed, by, np.empty_like(packed), np.empty_like(by), devices.bit_length() + bits)
     if _settle_ties(packed, by, pings.cell, pings.lat_e6, pings.lon_e6, pings.accuracy_dm):
         return by
     return _slow_permutation(pings)
@@ -108,15 +109,41 @@ def _number(hi: Ints, lo: Ints, table: Ints, found: Ints, example: Ints) -> int:
     return devices
 
 
+@kernel(types.void, I64, I64, I64, I64, types.int64)
+def _sort(key: Ints, by: Ints, to_key: Ints, to_by: Ints, bits: int) -> None:
+    """Sorts keys below 2^bits and says where each came from: radix sort, eleven bits at a time, linear for every input."""
+    n = len(key)
+    for i in range(n):
+        by[i] = i
+    passes = 0
+    for shift in range(0, bits, 11):
+        place = np.zeros(2049, dtype=np.int64)
+        for i in range(n):
+            place[((key[i] >> shift) & 2047) + 1] += 1
+        for d in range(2048):
+            place[d + 1] += place[d]
+        for i in range(n):
+            digit = (key[i] >> shift) & 2047
+            to_key[place[digit]] = key[i]
+            to_by[place[digit]] = by[i]
+            place[digit] += 1
+        key, to_key = to_key, key
+        by, to_by = to_by, by
+        passes += 1
+    if passes % 2:
+        to_key[:] = key
+        to_by[:] = by
+
+
 @inner
 def _after(a: int, b: int, cell: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32) -> bool:
     if cell[a] != cell[b]:
-        return cell[a] > cell[b]
+        return bool(cell[a] > cell[b])
     if lat[a] != lat[b]:
-        return lat[a] > lat[b]
+        return bool(lat[a] > lat[b])
     if lon[a] != lon[b]:
-        return lon[a] > lon[b]
-    return accuracy[a] > accuracy[b]
+        return bool(lon[a] > lon[b])
+    return bool(accuracy[a] > accuracy[b])
 
 
 @kernel(types.boolean, I64_IN, I64, I64_IN, I32_IN, I32_IN, I32_IN)
@@ -124,7 +151,7 @@ def _settle_ties(packed: Ints, by: Ints, cell: Ints, lat: Ints32, lon: Ints32, a
     """Sorts rows of one device and instant by what is left, in place. False (undone) if many tie, where insertion would take its square."""
     begin = 0
     for i in range(1, len(by)):
-        if packed[by[i]] != packed[by[i - 1]]:
+        if packed[i] != packed[i - 1]:
             begin = i
             continue
         if i - begin > _LONGEST_TIE:
@@ -162,9 +189,9 @@ def _is_ordered(hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy:
 def _first_of_equals(hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32, cell: Ints, fresh: Ints) -> int:
     kept = 0
     for i in range(len(t)):
-        if i > 0 and t[i] == t[i - 1] and lo[i] == lo[i - 1] and hi[i] == hi[i - 1] and cell[i] == cell[i - 1]:
-            if lat[i] == lat[i - 1] and lon[i] == lon[i - 1] and accuracy[i] == accuracy[i - 1]:
-                continue
+        same = i > 0 and t[i] == t[i - 1] and lo[i] == lo[i - 1] and hi[i] == hi[i - 1]
+        if same and cell[i] == cell[i - 1] and lat[i] == lat[i - 1] and lon[i] == lon[i - 1] and accuracy[i] == accuracy[i - 1]:
+            continue
         fresh[kept] = i
         kept += 1
     return kept

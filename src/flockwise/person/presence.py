@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 class Presence(NamedTuple):
     """Keys (cell_index * slots + slot) device by device, and how many each device has: at most one a slot."""
 
-    count: Ints
+    occupied: Ints
     key: Ints
 
 
@@ -46,13 +46,13 @@ def _longest(held: Ints, touched: Ints, n: int) -> int:
             best = c
     for i in range(n):
         held[touched[i]] = 0
-    return best
+    return int(best)
 
 
 @kernel(types.int64, I64_IN, I64_IN, I64_IN, I64_IN, *(types.int64,) * 6, I64, I64, I64, I64)
 def _find(
     first: Ints, t: Ints, cell: Ints, cells: Ints, level: int, start: int, end: int, slot_us: int, slots: int, hold: int,
-    count: Ints, key: Ints, held: Ints, touched: Ints,
+    occupied: Ints, key: Ints, held: Ints, touched: Ints,
 ) -> int:  # fmt: skip
     found = 0
     last_cell, last_index = -1, -1
@@ -85,7 +85,7 @@ def _find(
         if n > 0:
             key[found] = _longest(held, touched, n) * slots + slot
             found += 1
-        count[device] = found - before
+        occupied[device] = found - before
     return found
 
 
@@ -105,9 +105,9 @@ def find_presence(kept: Kept, rules: Rules, table: PresenceRules) -> Presence:
     devices, cells = len(kept.first) - 1, len(table.cells)
     most = np.minimum(np.diff(kept.first) * (table.hold_us // table.slot_us + 2), table.slots)
     key = np.empty(int(most.sum()), dtype=np.int64)
-    count = np.empty(devices, dtype=np.int64)
+    occupied = np.empty(devices, dtype=np.int64)
     found = _find(
         kept.first, kept.t_us, kept.cell, table.cells, table.resolution, rules.start_us, rules.end_us, table.slot_us, table.slots, table.hold_us,
-        count, key, np.zeros(cells, dtype=np.int64), np.empty(cells, dtype=np.int64),
+        occupied, key, np.zeros(cells, dtype=np.int64), np.empty(cells, dtype=np.int64),
     )  # fmt: skip
-    return Presence(count, key[:found])
+    return Presence(occupied, key[:found])

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from flockwise.base.h3bits import parent, resolution_of
-from flockwise.base.region import Region
-from flockwise.config import Study
 from flockwise.errors import InternalError
+
+if TYPE_CHECKING:  # annotations only: the kernels' import stays cheap
+    from flockwise.base.region import Region
+    from flockwise.config import Study
 
 __all__ = ["FLOWS", "GRID", "K_ONE", "PRESENCE", "FlowsRules", "PresenceRules", "Rules", "rules_for"]
 

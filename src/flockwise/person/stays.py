@@ -80,7 +80,7 @@ def _most_common(cell: Ints, a: int, b: int, scratch: Ints) -> int:
             same = False
             break
     if same:
-        return cell[a]
+        return int(cell[a])
     size = b - a
     for i in range(size):
         scratch[i] = cell[a + i]
@@ -95,7 +95,7 @@ def _most_common(cell: Ints, a: int, b: int, scratch: Ints) -> int:
         run = run + 1 if scratch[i] == scratch[i - 1] else 1
         if run > most:
             best, most = scratch[i], run
-    return best
+    return int(best)
 
 
 @inner
@@ -104,7 +104,7 @@ def _mean_lon(lon: Ints32, a: int, b: int) -> int:
     total = 0
     for i in range(a, b):
         total += (lon[i] - lon[a] + _TURN // 2) % _TURN - _TURN // 2
-    return (lon[a] + total // (b - a) + _TURN // 2) % _TURN - _TURN // 2
+    return int((lon[a] + total // (b - a) + _TURN // 2) % _TURN - _TURN // 2)
 
 
 @kernel(

@@ -1,6 +1,7 @@
 """The only place where person, ledger, noise and artifact meet."""
 
-from flockwise.release.facts import budget, ledger_facts, promise, table_facts
+from flockwise.release.certifying import promise
+from flockwise.release.facts import budget, ledger_facts, table_facts
 from flockwise.release.plan import Block, Plan, make_plan
 from flockwise.release.publish import Published, publish
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from flockwise.base.files import write_durably
 from flockwise.errors import StoreError
 from flockwise.ledger import Entry
 from flockwise.release.plan import Plan
@@ -33,17 +33,7 @@ def save(ledger: Path, entry: Entry, noisy: Noisy) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **noisy)
     content = buffer.getvalue()
-    aside = path.with_suffix(".part")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(hashlib.sha256(content).digest() + content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_durably(path, hashlib.sha256(content).digest() + content, mode=0o600)
 
 
 def load(ledger: Path, entry: Entry, plan: Plan) -> Noisy | None:

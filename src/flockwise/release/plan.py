@@ -14,7 +14,7 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from flockwise import __version__, noise, person
+from flockwise import __version__, estimate, noise, person
 from flockwise.base.region import Region
 from flockwise.config import FlowsTable, PresenceTable, Study
 from flockwise.errors import ConfigError
@@ -37,6 +37,8 @@ class Block:
         level: H3 resolution.
         region: its public cells.
         shape: (cells, slots) or (cells, cells, slots).
+        share: share of the bound that one device may take here without being shrunk.
+        norm: the squared norm in grid units that goes with it.
         weight: W in the bound, an integer.
         sigma_units: standard deviation of the noise in grid units.
     """
@@ -45,6 +47,8 @@ class Block:
     level: int
     region: Region
     shape: tuple[int, ...]
+    share: Fraction
+    norm: int
     weight: int
     sigma_units: float
 
@@ -120,11 +124,13 @@ def make_plan(study: Study) -> Plan:
     """
     rho = noise.rho_for(study.privacy.epsilon, study.privacy.delta)
     tables = sorted(study.tables, key=lambda t: t.kind != "presence")
-    split = noise.split([_part(study, table) for table in tables])
+    parts = [_part(study, table) for table in tables]
+    split = noise.split(parts)
     blocks = tuple(
-        Block(table.kind, region.resolution, region, _shape(study, table, region), weight, noise.sigma_for(split.bound, weight, rho))
-        for table in tables
-        for region, weight in zip((study.area.at(level) for level in table.levels), split.weights[table.kind], strict=True)
+        Block(table.kind, level, region, _shape(study, table, region), share, part.norm, weight, noise.sigma_for(split.bound, weight, rho))
+        for table, part in zip(tables, parts, strict=True)
+        for level, share, weight in zip(table.levels, split.shares[table.kind], split.weights[table.kind], strict=True)
+        for region in [study.area.at(level)]
     )
     for block in blocks:
         if block.size > LARGEST_BLOCK:
@@ -140,10 +146,10 @@ def make_plan(study: Study) -> Plan:
 
 
 def _part(study: Study, table: PresenceTable | FlowsTable) -> noise.Part:
-    levels = len(table.levels)
     if isinstance(table, PresenceTable):
-        return noise.presence_part(table.weight, len(study.time_window.slots(table.slot_minutes)), levels)
-    return noise.flows_part(table.weight, table.trips_bound, levels)
+        slots = len(study.time_window.slots(table.slot_minutes))
+        return noise.Part("presence", table.weight, slots * GRID**2, estimate.level_shares(table.levels))
+    return noise.flows_part(table.weight, table.trips_bound, len(table.levels))
 
 
 def _shape(study: Study, table: PresenceTable | FlowsTable, region: Region) -> tuple[int, ...]:

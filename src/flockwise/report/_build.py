@@ -48,6 +48,7 @@ def build(artifact_dir: Path, out: Path | None = None) -> Path:
 
 def _write(target: Path, content: bytes) -> None:
     handle, name = tempfile.mkstemp(prefix=".report-", suffix=".part", dir=target.parent)
+    part = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
@@ -56,8 +57,8 @@ def _write(target: Path, content: bytes) -> None:
         # A report is made to be shown: it gets the rights that any new file of this user gets.
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, target)
+        part.chmod(0o666 & ~mask)
+        part.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise

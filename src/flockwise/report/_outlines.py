@@ -6,6 +6,7 @@ Coordinates leave as whole numbers of 1e-4 degrees (about 10 m), far finer than 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -72,9 +73,11 @@ def _topology(name: str) -> Topology:
 
 
 def box_around(lon: Floats, lat: Floats) -> Box:
-    """The rectangle that the map may be moved in: that of the region with its own size, and 0.3 degrees at least, on every side."""
+    """The rectangle that the map may be moved in: it holds the whole region on a screen three times as wide as high, and on an upright one."""
     west, east, south, north = float(lon.min()), float(lon.max()), float(lat.min()), float(lat.max())
-    dx, dy = max(1.2 * (east - west), 0.3), max(1.2 * (north - south), 0.3)
+    width, height = east - west, north - south
+    dx = max(1.2 * width, 2.6 * height / max(math.cos(math.radians((south + north) / 2)), 0.2), 0.3)
+    dy = max(1.2 * height, width, 0.3)
     return max(west - dx, -180.0), max(south - dy, -85.0), min(east + dx, 180.0), min(north + dy, 85.0)
 
 
@@ -84,18 +87,13 @@ def basemap(box: Box) -> Basemap:
     land: list[list[int]] = []
     lines: dict[str, list[list[int]]] = {"county": [], "state": [], "country": [], "coast": []}
     places: list[tuple[str, float, float, float]] = []
-    for polygon in (p for g in counties.objects["nation"] for p in counties.polygons(g)):
-        if counties.meets(polygon[0], box):
-            _add(land, clip(counties.ring(polygon[0]), box))
-    abroad: dict[int, int] = {}
+    borders: dict[int, int] = {}
     for country in countries.objects["countries"]:
-        if str(country.get("id")) == _UNITED_STATES:
-            continue
         for polygon in countries.polygons(country):
             if countries.meets(polygon[0], box):
                 _add(land, clip(countries.ring(polygon[0]), box))
-                _count(abroad, polygon)
-    _add_lines(lines, countries, {n: "country" if times > 1 else "coast" for n, times in abroad.items()}, box)
+                _count(borders, polygon)
+    _add_lines(lines, countries, {n: "country" if times > 1 else "coast" for n, times in borders.items()}, box)
     uses: dict[int, int] = {}
     for county in counties.objects["counties"]:
         middles: list[tuple[float, float, float]] = []
@@ -105,7 +103,8 @@ def basemap(box: Box) -> Basemap:
                 middles.append(_middle(counties.ring(polygon[0])))
         if middles:
             places.append((str(county["properties"]["name"]), *max(middles, key=lambda middle: middle[2])))
-    kinds = {n: "county" if times > 1 else "coast" for n, times in uses.items()}
+    # The coast is that of Natural Earth; of the counties only what divides two of them is drawn.
+    kinds = {n: "county" for n, times in uses.items() if times > 1}
     states: dict[int, int] = {}
     for state in counties.objects["states"]:
         for polygon in counties.polygons(state):

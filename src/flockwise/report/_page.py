@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from html import escape
 from typing import Any
 
@@ -19,7 +19,7 @@ from flockwise.report._tables import flow_table, hours_table, levels_table, numb
 
 __all__ = ["page"]
 
-_BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M13 17q3-4 6 0q3-4 6 0M18 5q3-4 5.500q2.500-4 5.500 0"/></svg>'.replace("5.500q2.500", "5 0q2.500")
+_BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M12 19q3-4 6 0q3-4 6 0M18 6q2.5-4 5 0q2.5-4 5 0"/></svg>'
 
 
 def page(artifact: Artifact, names: Names, data: str) -> str:
@@ -43,8 +43,8 @@ def page(artifact: Artifact, names: Names, data: str) -> str:
     body = "\n".join(
         (
             _head(artifact, names, title),
-            _facts(artifact),
             '<div id="flockwise-app"><noscript><p class="card">The map needs JavaScript. The tables below hold the main figures.</p></noscript></div>',
+            _facts(artifact),
             _guarantee(certificate),
             _figures(artifact, names),
             _end(certificate),
@@ -93,7 +93,7 @@ def _day(day: date) -> str:
 def _window(certificate: Mapping[str, Any]) -> str:
     window = certificate.get("window")
     try:
-        first = date.fromisoformat(_text(window, "start")[:10])
+        first = date.fromisoformat((_text(window, "first_day") or _text(window, "start"))[:10])
     except ValueError:
         return _text(window, "start")
     days = window.get("days") if isinstance(window, Mapping) else None
@@ -122,7 +122,7 @@ def _head(artifact: Artifact, names: Names, title: str) -> str:
 <div class="top"><p class="brand">{_BIRDS}Flockwise <span>See the flock, never the bird</span></p><button type="button" class="quiet" id="theme">Dark</button></div>
 <div class="masthead">
 <div><h1>{escape(title)}</h1>
-<p class="where">{escape(_where(names))}<br>{escape(_window(certificate))}{f", local time ({escape(zone)})" if zone else ""}</p></div>
+<p class="where">{escape(_where(names))}<br>{escape(_window(certificate))}{escape(f", local time ({zone})") if zone else ""}</p></div>
 <div class="promise">{promise}<small>From this release's certificate. <a href="#guarantee">What is promised, and what is not</a></small></div>
 </div>
 </header>"""
@@ -135,16 +135,26 @@ def _facts(artifact: Artifact) -> str:
     busiest = peak(artifact)
     if busiest is not None:
         slot, devices = busiest
-        facts.append(("Most devices present", number(devices), f"{slot}; sum of the r{artifact.presence[-1].level} areas"))
-    finest = next((t for t in certificate["tables"] if t.get("kind") == "presence" and artifact.presence and t.get("level") == artifact.presence[0].level), None)
-    if finest and finest.get("rows_public"):
-        share = finest.get("published", 0) / finest["rows_public"]
-        facts.append(("Figures of fine areas that are published", percent(share), f"of {number(finest['rows_public'])} at r{finest['level']}; the rest is too thin and withheld"))
-        if isinstance(finest.get("typical_relative_error"), (int, float)):
-            facts.append((f"Typical error of a published figure, r{finest['level']}", "± " + percent(finest["typical_relative_error"]), "relative, from the certificate"))
-    facts.append(("Privacy budget", f"ε = {_text(privacy, 'epsilon')}", f"δ = {_text(privacy, 'delta')}, for one {_unit(certificate)} over the whole window"))
+        facts.append(("Most devices present", number(round(devices)), f"{slot}; sum of the r{artifact.presence[-1].level} areas"))
+    summary = _finest(artifact)
+    total, error = summary.get("rows_public"), summary.get("typical_relative_error")
+    level = f"r{summary.get('level')}"
+    if isinstance(total, int) and total:
+        share = float(summary.get("published", 0)) / total
+        facts.append(("Fine figures published", percent(share), f"of {number(total)} at {level}; the rest is too thin and withheld"))
+    if isinstance(error, (int, float)):
+        facts.append(("How wrong a figure is", "± " + percent(error), f"typical half-width of a 90 % interval at {level}, relative to the figure"))
+    delta = f"δ = {_text(privacy, 'delta')}, for one {_unit(certificate)} over the whole window"
+    facts.append(("Privacy budget", f"ε = {_text(privacy, 'epsilon')}", delta))
     items = "".join(f'<div><dt>{escape(a)}</dt><dd class="value">{escape(b)}</dd><dd class="more">{escape(c)}</dd></div>' for a, b, c in facts)
-    return f'<dl class="facts" aria-label="Key figures">{items}</dl>'
+    return f'<dl class="facts" id="facts" aria-label="Key figures">{items}</dl>'
+
+
+def _finest(artifact: Artifact) -> Mapping[str, Any]:
+    """The certificate's summary of the finest presence table, or an empty mapping."""
+    level = artifact.presence[0].level if artifact.presence else None
+    found = (t for t in artifact.certificate["tables"] if isinstance(t, Mapping) and t.get("kind") == "presence" and t.get("level") == level)
+    return next(found, {})
 
 
 def _unit(certificate: Mapping[str, Any]) -> str:
@@ -165,6 +175,7 @@ def _guarantee(certificate: Mapping[str, Any]) -> str:
     meaning = "".join(f'<p data-from="meaning">{escape(s)}</p>' for s in _sentences(certificate.get("meaning")))
     yearly = "".join(f'<p data-from="year">{escape(s)}</p>' for s in _sentences(year.get("meaning") if isinstance(year, Mapping) else None))
     limits = _sentences(certificate.get("limits"))
+    of_year = (f"{sign} {_text(year, key)}" for sign, key in (("windows:", "windows"), ("ρ", "rho"), ("ε", "epsilon")) if _text(year, key))
     figures = [
         ("Unit", _text(certificate, "unit")),
         ("Neighbours", _text(certificate, "neighbours")),
@@ -175,30 +186,32 @@ def _guarantee(certificate: Mapping[str, Any]) -> str:
         ("ρ (rho)", _text(privacy, "rho")),
         ("Definition", _text(privacy, "definition")),
         ("Mechanism", _text(privacy, "mechanism")),
-        ("A year of such windows", ", ".join(f"{name} {_text(year, key)}" for name, key in (("windows", "windows"), ("ρ", "rho"), ("ε", "epsilon")) if _text(year, key))),
+        ("A year of such windows", ", ".join(of_year)),
         ("Retention", _text(certificate, "retention")),
     ]
     return f"""<div class="two">
 <section class="card" id="guarantee" aria-labelledby="guarantee-title"><h2 id="guarantee-title">What is promised</h2>
 <div class="prose" id="meaning">{meaning}{yearly}</div>
-<h2 style-none>What is not promised</h2>
+<h2 class="gap">What is not promised</h2>
 <div class="prose">{_list(limits, "limits")}</div></section>
 <section class="card" aria-labelledby="method-title"><h2 id="method-title">Method in figures</h2>
 {_rows(figures)}</section>
-</div>""".replace(" style-none", ' class="gap"')
+</div>"""
 
 
 def _figures(artifact: Artifact, names: Names) -> str:
     hours = hours_table(artifact)
     parts = [
         '<section class="card" aria-labelledby="quality-title"><h2 id="quality-title">How much is withheld, and how wrong a figure is</h2>',
-        '<p class="note">A figure is withheld when the noise is too large beside it. σ is the noise that was added, in the unit of the table. Counts are from the certificate; withheld rows are never listed.</p>',
+        '<p class="note">A figure is withheld when the noise is too large beside it. σ is the noise that was added, in devices or trips. '
+        "The typical relative error is the median of half the 90 % interval over the figure. All counts are the certificate's; "
+        "of what is withheld there is no list.</p>",
         levels_table(artifact.certificate["tables"]),
         "</section>",
         '<section class="card" aria-labelledby="tables-title"><h2 id="tables-title">The main figures as tables</h2>',
     ]
     if hours:
-        parts.append(f"<details open><summary>Devices present in the whole region, by hour and day</summary>{hours}</details>")
+        parts.append(f"<details><summary>Devices present in the whole region, by hour and day</summary>{hours}</details>")
         parts.append(f"<details><summary>Largest areas (r{artifact.presence[-1].level}) at the busiest time</summary>{zones_table(artifact, names)}</details>")
     if artifact.flows:
         parts.append(f"<details><summary>Largest flows (r{artifact.flows[-1].level})</summary>{flow_table(artifact, names)}</details>")
@@ -209,10 +222,11 @@ def _figures(artifact: Artifact, names: Names) -> str:
 def _end(certificate: Mapping[str, Any]) -> str:
     files = certificate.get("files")
     listed = sorted(files) if isinstance(files, Mapping) else []
-    named = ", ".join(f"<code>{escape(str(f))}</code>" for f in listed) or "<code>presence.parquet</code>, <code>flows.parquet</code>, <code>zones.parquet</code>"
+    named = ", ".join(f"<code>{escape(str(f))}</code>" for f in listed if str(f).endswith(".parquet"))
     study, versions = certificate.get("study"), certificate.get("versions")
     version = _text(versions, "flockwise")
-    return f"""<footer class="card end prose">
-<p>All published figures, with their intervals, are beside this page as GeoParquet: {named}. <code>certificate.json</code> holds the terms; <code>flockwise verify</code> checks that nothing was changed.</p>
+    return f"""<footer class="card end">
+<p>All published figures, with their intervals, are beside this page as GeoParquet: {named or "<code>*.parquet</code>"}.
+<code>certificate.json</code> holds the terms; <code>flockwise verify</code> checks that nothing was changed.</p>
 <p>Study digest <code>{escape(_text(study, "digest"))}</code>{f" · Flockwise {escape(version)}" if version else ""} · This page asks nothing of any server.</p>
 </footer>"""

@@ -82,9 +82,7 @@ def payload(artifact: Artifact, names: Names) -> str:
     meta: dict[str, Any] = {
         "timezone": timezone,
         "slotMinutes": int(np.diff(artifact.slots).min() // 60) if artifact.slots.size > 1 else 60,
-        "zones": [
-            {"level": z.level, "cells": z.cells, "names": [number[name] for name in names[z.level]], "areaKm2": area_km2(z)} for z in artifact.zones
-        ],
+        "zones": [{"level": z.level, "cells": z.cells, "names": [number[name] for name in names[z.level]], "areaKm2": area_km2(z)} for z in artifact.zones],
         "names": known,
         "presence": [p.level for p in artifact.presence],
         "flows": [f.level for f in artifact.flows],

@@ -145,11 +145,11 @@ def _table(path: Path, columns: tuple[str, ...]) -> pa.Table:
 
 
 def _levels(table: pa.Table) -> list[int]:
-    return sorted({int(v) for v in pc.unique(table["level"]).to_pylist()}, reverse=True)
+    return sorted({int(v) for v in pc.unique(table["level"]).to_pylist() if v is not None}, reverse=True)
 
 
 def _of_level(table: pa.Table, level: int) -> pa.Table:
-    return table.filter(pc.equal(table["level"], level))
+    return table.filter(pc.equal(table["level"], pa.scalar(level, table["level"].type)))
 
 
 def _ints(table: pa.Table, column: str) -> Ints:
@@ -171,7 +171,7 @@ def _zones(table: pa.Table) -> list[Zones]:
         rows = _of_level(table, level).sort_by("cell")
         cells = [str(cell) for cell in _texts(rows, "cell")]
         parents = np.array([positions.get(cell or "", -1) for cell in _texts(rows, "parent")], dtype=np.int64)
-        rings = [_ring(blob) for blob in rows["geometry"].to_pylist()]
+        rings = [_ring(blob or b"") for blob in rows["geometry"].to_pylist()]
         out.append(Zones(level, cells, parents, _floats(rows, "lat"), _floats(rows, "lon"), rings))
         positions = {cell: i for i, cell in enumerate(cells)}
     return out[::-1]
@@ -227,6 +227,10 @@ def _presence(table: pa.Table, zones: list[Zones]) -> tuple[Ints, list[Presence]
 
 def _flows(table: pa.Table, zones: list[Zones], certificate: Mapping[str, Any]) -> tuple[list[Flows], dict[int, str]]:
     labels: dict[int, str] = {}
+    for summary in certificate["tables"]:
+        slots = summary.get("slots") if isinstance(summary, dict) else None
+        if isinstance(slots, dict) and isinstance(slots.get("labels"), list):
+            labels.update({i: str(label) for i, label in enumerate(slots["labels"])})
     for number, label in zip(_texts(table, "slot"), _texts(table, "slot_label"), strict=True):
         labels[int(number or 0)] = str(label)
     out: list[Flows] = []

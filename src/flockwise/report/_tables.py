@@ -74,14 +74,14 @@ def levels_table(tables: Sequence[Mapping[str, Any]]) -> str:
     return _table("Published and withheld figures by table and level", head, rows)
 
 
-def _totals(artifact: Artifact) -> tuple[Floats, npt.NDArray[np.bool_]] | None:
-    """Sum over the coarsest presence level by slot, and where a part of it is withheld."""
+def _totals(artifact: Artifact) -> tuple[Floats, npt.NDArray[np.int64]] | None:
+    """Sum over the coarsest presence level by slot, and how many of its cells are withheld."""
     if not artifact.presence:
         return None
     devices = artifact.presence[-1].devices
     gaps = np.isnan(devices)
     totals: Floats = np.where(gaps.all(axis=0), np.nan, np.nansum(devices, axis=0))
-    return totals, gaps.any(axis=0)
+    return totals, np.count_nonzero(gaps, axis=0)
 
 
 def _wall(artifact: Artifact) -> list[datetime]:
@@ -106,22 +106,25 @@ def peak(artifact: Artifact) -> tuple[str, float] | None:
 
 
 def hours_table(artifact: Artifact) -> str:
-    """Regional sums, time of day by day; a star where an area is withheld."""
+    """Regional sums, time of day by day."""
     found = _totals(artifact)
     if found is None:
         return ""
-    totals, partial = found
+    totals, missing = found
     walls = _wall(artifact)
     days = sorted({w.date() for w in walls})
     times = sorted({w.time() for w in walls})
     # Twice the same wall time (clocks going back): both figures stand in the cell.
     cells: dict[tuple[object, object], list[str]] = {}
-    for wall, total, gap in zip(walls, totals, partial, strict=True):
-        cells.setdefault((wall.date(), wall.time()), []).append(number(round(float(total))) + ("*" if gap else "") if np.isfinite(total) else "–")
+    for wall, total in zip(walls, totals, strict=True):
+        text = number(round(float(total))) if np.isfinite(total) else "–"
+        cells.setdefault((wall.date(), wall.time()), []).append(text)
     rows = [[f"{t:%H:%M}", *(" / ".join(cells.get((d, t), ["–"])) for d in days)] for t in times]
     table = _table("Devices present in the whole region, by hour and day", ["Time", *(f"{d:%a} {d.day} {d:%b}" for d in days)], rows, kind="hours")
-    star = " * An area is withheld in this slot; the sum is that of the others." if bool(partial.any()) else ""
-    return f'{table}<p class="note">Sum of the r{artifact.presence[-1].level} areas. A sum over areas has no interval of its own here.{star}</p>'
+    most = int(missing.max())
+    gaps = f" Up to {most} of {artifact.presence[-1].devices.shape[0]} areas are withheld in a slot and are not in the sum." if most else ""
+    note = f"Sum of the r{artifact.presence[-1].level} areas that have a figure. A sum over areas has no interval of its own here.{gaps}"
+    return f'{table}<p class="note">{note}</p>'
 
 
 def _name(names: Names, level: int, index: int, cell: str) -> str:

@@ -7,24 +7,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flockwise.simulate._days import Calendar, Route, new_route, plan, stays_of
+from flockwise.simulate._days import Calendar, hourly, new_route, plan
 from flockwise.simulate._geography import Geography
-from flockwise.simulate._jit import kernel, shuffle, start
-from flockwise.simulate._observe import CLEAN, FLAWS, Observing, Rows, count, new_rows, observe
+from flockwise.simulate._jit import COUNTS, DAYS, PINGS, kernel, shuffle, start
+from flockwise.simulate._observe import FLAWS, Observing, count, observe
 from flockwise.simulate._people import NO_CONSENT, Draws, People, draw
 from flockwise.simulate._settings import Settings
 from flockwise.simulate._truth import Truth, cells_of, lengthen, shorten, trip_keys
 from flockwise.simulate._types import I32, I64, U8
-
-TRIPS_PER_DAY = 36
 
 
 class Chunk(NamedTuple):
     """Rows of some devices, in the order in which they are to be dealt to the files."""
 
     people: People
-    rows: Rows
-    order: I64
+    rows: I64
+    order: I32
     flaws: dict[str, int]
     duplicates: int
 
@@ -60,21 +58,22 @@ def make(settings: Settings, geography: Geography, draws: Draws, calendar: Calen
     seed = np.uint64(settings.seed)
     first = np.zeros(high - low + 1, np.int64)
     duplicates = count(seed, low, people.kind, observing, first)
-    rows = new_rows(int(first[-1]))
+    rows = np.empty((int(first[-1]), 3), np.int64)
 
     counted = ((people.consented_us != NO_CONSENT) & (people.opted_out == 0)).astype(np.uint8)
     presence = np.zeros((len(unique), len(calendar.local_hour)), np.int32)
-    keys = np.empty((high - low) * settings.days * TRIPS_PER_DAY, np.int64)
+    route = new_route(settings.days)
+    keys = np.empty((high - low) * len(route), np.int64)
     flaws = np.zeros(len(FLAWS) + 1, np.int64)
-    trips = _live(seed, low, people, calendar, cells, rank.astype(np.int64), counted, observing, first, rows, presence, keys, flaws, new_route(settings.days), new_route(settings.days))
+    trips = _live(seed, low, people, calendar, cells, rank.astype(np.int64), counted, observing, first, rows, presence, keys, flaws, route)
 
     commuting = (counted == 1) & (people.work_county >= 0)
     pairs = people.home_county[commuting] * len(geography.geoids) + people.work_county[commuting]
     truth.add(int(counted.sum()), lengthen(unique), presence.astype(np.int64), keys[:trips], pairs)
 
-    order = np.empty(len(rows.device), np.int64)
+    order = np.empty(len(rows), np.int32)
     shuffle(order, seed, index)
-    return Chunk(people, rows, order, {name: int(flaws[CLEAN + 1 + i]) for i, name in enumerate(FLAWS)}, duplicates)
+    return Chunk(people, rows, order, {name: int(flaws[1 + i]) for i, name in enumerate(FLAWS)}, duplicates)
 
 
 @kernel
@@ -88,36 +87,30 @@ def _live(
     counted: U8,
     observing: Observing,
     first: I64,
-    rows: Rows,
+    rows: I64,
     presence: I32,
     keys: I64,
     flaws: I64,
-    route: Route,
-    by_cell: Route,
+    route: I64,
 ) -> int:
     """Every device's days, true sums (of counted devices) and pings; tells the number of trips."""
     s, counts = np.empty(1, np.uint64), np.empty(1, np.uint64)
-    hours = len(calendar.local_hour)
+    span, local_hour = calendar.span_s, calendar.local_hour
+    kinds, first_place, lats, lons = people.kind, people.first_place, people.lat, people.lon
     dwell = np.zeros(presence.shape[0], np.int64)
-    stayed = np.empty(hours, np.int32)
+    stayed = np.empty(len(local_hour), np.int32)
     trips = 0
-    for i in range(len(people.kind)):
-        a, b = people.first_place[i], people.first_place[i + 1]
-        lat, lon = people.lat[a:b], people.lon[a:b]
-        start(s, seed, low + i, 3)
-        plan(s, calendar, people.kind[i], lat, lon, route)
+    for i in range(len(kinds)):
+        a, b = first_place[i], first_place[i + 1]
+        kind, lat, lon = kinds[i], lats[a:b], lons[a:b]
+        start(s, seed, low + i, DAYS)
+        plan(s, calendar, kind, lat, lon, route)
         if counted[i] == 1:
-            n = route.size[0]
-            by_cell.size[0] = n
-            for k in range(n):
-                by_cell.place[k] = rank[a + route.place[k]]
-                by_cell.arrive_s[k] = route.arrive_s[k]
-                by_cell.depart_s[k] = route.depart_s[k]
-            stays_of(by_cell, calendar.span_s, stayed, dwell, hours)
-            for hour in range(hours):
+            hourly(route, span, rank[a:b], dwell, stayed)
+            for hour in range(len(stayed)):
                 presence[stayed[hour], hour] += 1
-            trips = trip_keys(route, lat, lon, cells[a:b], calendar.local_hour, calendar.span_s, keys, trips)
-        start(counts, seed, low + i, 4)
-        start(s, seed, low + i, 5)
-        observe(counts, s, people.kind[i], calendar, route, lat, lon, observing, i, first[i], rows, flaws)
+            trips = trip_keys(route, lat, lon, cells[a:b], local_hour, span, keys, trips)
+        start(counts, seed, low + i, COUNTS)
+        start(s, seed, low + i, PINGS)
+        observe(counts, s, kind, span, local_hour, route, lat, lon, observing, i, first[i], rows, flaws)
     return trips

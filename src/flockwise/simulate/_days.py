@@ -22,12 +22,13 @@ from flockwise.simulate._people import (
     STADIUM,
     WORK,
 )
-from flockwise.simulate._types import F64, I32, I64, U64
+from flockwise.simulate._types import F64, I32, I64, U64, whole
 
 LEAST_DWELL_S = 360
 STAYS_PER_DAY = 36
 H = 3600.0
 EVENT_SHARE = 0.04
+ONE = whole(1)
 
 
 class Calendar(NamedTuple):
@@ -40,19 +41,14 @@ class Calendar(NamedTuple):
     event: bool
 
 
-class Route(NamedTuple):
-    """Stays in order: `size[0]` of them. The last may begin after the window (a trip that is under way at its end)."""
-
-    place: I64
-    arrive_s: I64
-    depart_s: I64
-    size: I64
+# A route is one table (fast to hand around in numba): a row a stay, in order, with the columns below, and in its very last row the number of stays.
+# The last stay may begin after the window: a trip that is under way at its end.
+PLACE, ARRIVE, DEPART = 0, 1, 2
 
 
-def new_route(days: int) -> Route:
+def new_route(days: int) -> I64:
     """Room for one device's stays."""
-    room = days * STAYS_PER_DAY + 16
-    return Route(np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64), np.zeros(1, np.int64))
+    return np.zeros((days * STAYS_PER_DAY + 16, 3), np.int64)
 
 
 @helper
@@ -65,31 +61,31 @@ def travel_s(km: float) -> float:
 
 
 @helper
-def _go(s: U64, route: Route, lat: F64, lon: F64, leave: float, place: int) -> float:
+def _go(s: U64, route: I64, lat: F64, lon: F64, leave: float, place: int) -> float:
     """Leave for a place not before `leave` (nor before six minutes of stay) and tell when one arrives."""
-    k = route.size[0] - 1
-    here = route.place[k]
-    if here == place or k + 2 >= len(route.place):
-        return max(leave, float(route.arrive_s[k]))
-    departure = max(int(leave), route.arrive_s[k] + LEAST_DWELL_S)
+    k = route[-1, 0] - 1
+    here = route[k, PLACE]
+    if here == place or k + 3 >= len(route):
+        return max(leave, float(route[k, ARRIVE]))
+    departure = max(int(leave), route[k, ARRIVE] + LEAST_DWELL_S)
     km = distance_km(lat[here], lon[here], lat[place], lon[place])
     arrival = departure + int(travel_s(km) * (0.9 + 0.35 * uniform(s))) + 1
-    route.depart_s[k] = departure
-    route.place[k + 1] = place
-    route.arrive_s[k + 1] = arrival
-    route.size[0] = k + 2
+    route[k, DEPART] = departure
+    route[k + 1, PLACE] = place
+    route[k + 1, ARRIVE] = arrival
+    route[-1, 0] = k + 2
     return float(arrival)
 
 
 @helper
-def _outings(s: U64, route: Route, lat: F64, lon: F64, day: float, first: float, count: int, far: float) -> None:
+def _outings(s: U64, route: I64, lat: F64, lon: F64, day: float, first: float, count: int, far: float) -> None:
     """Some visits from home, near it or (with chance `far`) to friends or a popular place, and home again."""
     t = day + first
     for _ in range(count):
         if t > day + 20.5 * H:
             break
         u = uniform(s)
-        place = NEAR_FIRST + below(s, 3)
+        place = NEAR_FIRST + below(s, 3.0)
         dwell = 600.0 + exponential(s, 2200.0)
         if u < far:
             place = POPULAR if uniform(s) < 0.45 else SOCIAL
@@ -101,23 +97,23 @@ def _outings(s: U64, route: Route, lat: F64, lon: F64, day: float, first: float,
 
 
 @helper
-def _evening(s: U64, route: Route, lat: F64, lon: F64, day: float, chance: float) -> None:
+def _evening(s: U64, route: I64, lat: F64, lon: F64, day: float, chance: float) -> None:
     """Perhaps out again in the evening, and home before two."""
     if uniform(s) < chance:
-        out = max(day + 18.5 * H + exponential(s, 0.8 * H), float(route.arrive_s[route.size[0] - 1]) + 0.5 * H)
+        out = max(day + 18.5 * H + exponential(s, 0.8 * H), float(route[route[-1, 0] - 1, ARRIVE]) + 0.5 * H)
         if out < day + 22.5 * H:
             u = uniform(s)
-            place = SOCIAL if u < 0.4 else POPULAR if u < 0.55 else NEAR_FIRST + below(s, 3)
+            place = SOCIAL if u < 0.4 else POPULAR if u < 0.55 else NEAR_FIRST + below(s, 3.0)
             t = _go(s, route, lat, lon, out, place) + 2400.0 + min(exponential(s, 1.1 * H), 3.0 * H)
             _go(s, route, lat, lon, t, HOME)
 
 
 @helper
-def _office_day(s: U64, route: Route, lat: F64, lon: F64, day: float, leave: float, hours: float) -> None:
+def _office_day(s: U64, route: I64, lat: F64, lon: F64, day: float, leave: float, hours: float) -> None:
     """To work (perhaps by a shop or a school), perhaps out for lunch, back (perhaps by other places)."""
-    t = day + leave
+    t = day + leave * H
     if uniform(s) < 0.18:
-        t = _go(s, route, lat, lon, t, NEAR_FIRST + below(s, 3)) + 420.0 + exponential(s, 500.0)
+        t = _go(s, route, lat, lon, t, NEAR_FIRST + below(s, 3.0)) + 420.0 + exponential(s, 500.0)
     at_work = _go(s, route, lat, lon, t, WORK)
     if uniform(s) < 0.35:
         lunch = max(at_work + H, day + normal(s, 12.4, 0.5) * H)
@@ -126,7 +122,7 @@ def _office_day(s: U64, route: Route, lat: F64, lon: F64, day: float, leave: flo
     t = at_work + max(2.0, hours + normal(s, 0.0, 0.6)) * H
     u = uniform(s)
     if u < 0.30:
-        t = _go(s, route, lat, lon, t, NEAR_FIRST + below(s, 3)) + 500.0 + exponential(s, 1500.0)
+        t = _go(s, route, lat, lon, t, NEAR_FIRST + below(s, 3.0)) + 500.0 + exponential(s, 1500.0)
     elif u < 0.41:
         t = _go(s, route, lat, lon, t, SOCIAL) + 3600.0 + exponential(s, 3600.0)
     elif u < 0.46:
@@ -135,33 +131,34 @@ def _office_day(s: U64, route: Route, lat: F64, lon: F64, day: float, leave: flo
 
 
 @helper
-def _rounds(s: U64, route: Route, lat: F64, lon: F64, day: float, places: int) -> None:
+def _rounds(s: U64, route: I64, lat: F64, lon: F64, day: float, places: int) -> None:
     """A driver's day: 10 to 24 short stops all over, then home."""
     t = day + max(5.0, normal(s, 7.0, 0.8)) * H
-    for _ in range(10 + below(s, 15)):
+    for _ in range(10 + below(s, 15.0)):
         if t > day + 17.5 * H:
             break
-        t = _go(s, route, lat, lon, t, STADIUM + 1 + below(s, places - STADIUM - 1)) + 400.0 + exponential(s, 500.0)
+        t = _go(s, route, lat, lon, t, STADIUM + ONE + below(s, places - STADIUM - 1.0)) + 400.0 + exponential(s, 500.0)
     _go(s, route, lat, lon, t, HOME)
 
 
 @helper
-def plan(s: U64, calendar: Calendar, kind: int, lat: F64, lon: F64, route: Route) -> None:
+def plan(s: U64, calendar: Calendar, kind: int, lat: F64, lon: F64, route: I64) -> None:
     """Fill `route` with one device's stays over the window; it begins at home."""
     span = calendar.span_s
-    route.size[0] = 1
-    route.place[0] = HOME
-    route.arrive_s[0] = 0
+    route[-1, 0] = 1
+    route[0, PLACE] = HOME
+    route[0, ARRIVE] = 0
     leave = min(max(normal(s, 7.9, 1.1), 4.5), 11.5)
     hours = min(max(normal(s, 8.2, 1.0), 4.0), 10.5)
     at_home = 0.45 if uniform(s) < 0.22 else 0.06
     reach = distance_km(lat[HOME], lon[HOME], lat[STADIUM], lon[STADIUM]) <= REACH_KM
-    for d in range(len(calendar.midnight_s)):
-        day = float(calendar.midnight_s[d])
-        weekday = calendar.weekday[d]
+    midnight_s, weekdays = calendar.midnight_s, calendar.weekday
+    for d in range(len(midnight_s)):
+        day = float(midnight_s[d])
+        weekday = weekdays[d]
         weekend = weekday >= 5
         if calendar.event and weekday == 5 and reach and kind != HOMEBODY and uniform(s) < EVENT_SHARE:
-            _outings(s, route, lat, lon, day, normal(s, 10.5, 0.7) * H, below(s, 2), 0.0)
+            _outings(s, route, lat, lon, day, normal(s, 10.5, 0.7) * H, below(s, 2.0), 0.0)
             km = distance_km(lat[HOME], lon[HOME], lat[STADIUM], lon[STADIUM])
             t = day + normal(s, 18.6, 0.25) * H - travel_s(km)
             _go(s, route, lat, lon, t, STADIUM)
@@ -169,12 +166,12 @@ def plan(s: U64, calendar: Calendar, kind: int, lat: F64, lon: F64, route: Route
             continue
         if kind == HOMEBODY:
             if uniform(s) < 0.35:
-                _outings(s, route, lat, lon, day, normal(s, 12.0, 2.0) * H, 1, 0.03)
+                _outings(s, route, lat, lon, day, normal(s, 12.0, 2.0) * H, ONE, 0.03)
         elif kind == DRIVER and (not weekend or (weekday == 5 and uniform(s) < 0.5)):
             _rounds(s, route, lat, lon, day, len(lat))
         elif kind == NIGHT and not weekend:
             if uniform(s) < 0.45:
-                _outings(s, route, lat, lon, day, normal(s, 15.0, 0.7) * H, 1, 0.1)
+                _outings(s, route, lat, lon, day, normal(s, 15.0, 0.7) * H, ONE, 0.1)
             at_work = _go(s, route, lat, lon, day + normal(s, 21.4, 0.5) * H, WORK)
             _go(s, route, lat, lon, at_work + max(4.0, hours) * H, HOME)
         elif kind == COMMUTER and not weekend and uniform(s) >= at_home:
@@ -182,7 +179,7 @@ def plan(s: U64, calendar: Calendar, kind: int, lat: F64, lon: F64, route: Route
             _evening(s, route, lat, lon, day, 0.16)
         else:
             u = uniform(s)
-            count = 0 if u < 0.14 else 1 if u < 0.5 else 2 if u < 0.82 else 3
+            count = int(u > 0.14) + int(u > 0.5) + int(u > 0.82)
             first = normal(s, 11.0 if weekend else 10.0, 1.5)
             _outings(s, route, lat, lon, day, max(first, 6.0) * H, count, 0.4 if weekend else 0.2)
             _evening(s, route, lat, lon, day, 0.3 if weekend and weekday < 6 else 0.14)
@@ -190,37 +187,40 @@ def plan(s: U64, calendar: Calendar, kind: int, lat: F64, lon: F64, route: Route
 
 
 @helper
-def _cut(route: Route, span: int) -> None:
+def _cut(route: I64, span: int) -> None:
     """Keep the stays that begin in the window and at most one that begins after it; the last stay goes on."""
-    n = route.size[0]
-    route.depart_s[n - 1] = max(span, route.arrive_s[n - 1])
-    while n > 1 and route.depart_s[n - 2] >= span:
+    n = route[-1, 0]
+    route[n - 1, DEPART] = max(span, route[n - 1, ARRIVE])
+    while n > 1 and route[n - 2, DEPART] >= span:
         n -= 1
-    route.size[0] = n
+    route[-1, 0] = n
 
 
 @helper
-def stays_of(route: Route, span: int, presence_place: I32, dwell: I64, hours: int) -> None:
-    """The place of longest dwell in each hour; where a whole hour is spent under way, the place that is headed for.
+def hourly(route: I64, span: int, rank: I64, dwell: I64, stayed: I32) -> None:
+    """The zone of longest dwell in each hour; where a whole hour is spent under way, the zone that is headed for.
 
-    `dwell` is room for one number a place, all zero before and after; the places are those of `route.place` (cells, in truth).
+    `rank` gives each place's zone. `dwell` is room for one number a zone, all zero before and after.
     """
-    n = route.size[0]
+    n = route[-1, 0]
     k = 0
-    for hour in range(hours):
+    for hour in range(len(stayed)):
         low, high = hour * 3600, hour * 3600 + 3600
-        while k < n - 1 and route.depart_s[k] <= low:
+        while k < n - 1 and route[k, DEPART] <= low:
             k += 1
-        best = -1
+        if route[k, ARRIVE] <= low and route[k, DEPART] >= high:
+            stayed[hour] = rank[route[k, PLACE]]
+            continue
+        best = np.int64(-1)
         j = k
-        while j < n and route.arrive_s[j] < high:
-            inside = min(route.depart_s[j], high, span) - max(route.arrive_s[j], low)
+        while j < n and route[j, ARRIVE] < high:
+            inside = min(route[j, DEPART], high, span) - max(route[j, ARRIVE], low)
             if inside > 0:
-                p = route.place[j]
+                p = rank[route[j, PLACE]]
                 dwell[p] += inside
                 if best < 0 or dwell[p] > dwell[best] or (dwell[p] == dwell[best] and p < best):
                     best = p
             j += 1
         for i in range(k, j):
-            dwell[route.place[i]] = 0
-        presence_place[hour] = best if best >= 0 else route.place[min(k, n - 1)]
+            dwell[rank[route[i, PLACE]]] = 0
+        stayed[hour] = best if best >= 0 else rank[route[min(k, n - 1), PLACE]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,31 +12,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flockwise.simulate._chunk import Chunk
-from flockwise.simulate._observe import NULL_DEVICE, NULL_PLACE, NULL_TIME
+from flockwise.simulate._observe import NULL_DEVICE, NULL_PLACE, NULL_TIME, unpack
 from flockwise.simulate._people import NO_CONSENT
 from flockwise.simulate._settings import Settings
 from flockwise.simulate._truth import UTC_US
-from flockwise.simulate._types import I64
+from flockwise.simulate._types import I32
 
-SCHEMA = pa.schema(
-    [
-        pa.field("device_id", pa.int64()),
-        pa.field("ts", UTC_US),
-        pa.field("lat", pa.float64()),
-        pa.field("lon", pa.float64()),
-        pa.field("accuracy_m", pa.float32()),
-        pa.field("consented_at", UTC_US),
-        pa.field("opted_out", pa.bool_()),
-    ]
-)
-REPEATED = ["device_id", "consented_at", "accuracy_m"]
+FIELDS: list[pa.Field[Any]] = [
+    pa.field("device_id", pa.int64()),
+    pa.field("ts", UTC_US),
+    pa.field("lat", pa.float64()),
+    pa.field("lon", pa.float64()),
+    pa.field("accuracy_m", pa.float32()),
+    pa.field("consented_at", UTC_US),
+    pa.field("opted_out", pa.bool_()),
+]
+SCHEMA = pa.schema(FIELDS)
+REPEATED: Any = ["device_id", "consented_at", "accuracy_m"]
 
 
 class Deal:
     """Ping files that several threads fill; chunks enter each file in order, so that the bytes do not depend on the threads."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        compression = settings.compression
+        compression: Any = settings.compression
         self._writers = [
             pq.ParquetWriter(
                 folder / f"part-{i:03d}.parquet",
@@ -79,32 +79,29 @@ class Deal:
             writer.close()
 
 
-def _table(chunk: Chunk, part: I64) -> pa.Table:
-    people, rows = chunk.people, chunk.rows
-    device = rows.device[part]
-    flaw = rows.flaw[part]
-    consented = people.consented_us[device]
+def _table(chunk: Chunk, part: I32) -> pa.Table:
+    n = len(part)
+    device, t_us, consented = (np.empty(n, np.int64) for _ in range(3))
+    lat, lon, accuracy = np.empty(n), np.empty(n), np.empty(n, np.float32)
+    opted_out, flaw = np.empty(n, np.uint8), np.empty(n, np.uint8)
+    unpack(part, chunk.rows, chunk.people, device, t_us, lat, lon, accuracy, consented, opted_out, flaw)
     no_place = flaw == NULL_PLACE
     return pa.table(
         [
-            _nullable(people.device[device], flaw == NULL_DEVICE),
-            _nullable(rows.t_us[part], flaw == NULL_TIME).view(UTC_US),
-            _nullable(rows.lat[part], no_place),
-            _nullable(rows.lon[part], no_place),
-            pa.array(rows.accuracy_m[part]),
+            _nullable(device, flaw == NULL_DEVICE),
+            _nullable(t_us, flaw == NULL_TIME).view(UTC_US),
+            _nullable(lat, no_place),
+            _nullable(lon, no_place),
+            pa.array(accuracy),
             _nullable(consented, consented == NO_CONSENT).view(UTC_US),
-            _bits(people.opted_out[device] == 1),
+            pa.Array.from_buffers(pa.bool_(), n, [None, pa.py_buffer(np.packbits(opted_out, bitorder="little").tobytes())]),
         ],
         schema=SCHEMA,
     )
 
 
-def _nullable(values: npt.NDArray[np.int64] | npt.NDArray[np.float64], missing: npt.NDArray[np.bool_]) -> pa.Array:
+def _nullable(values: npt.NDArray[np.int64] | npt.NDArray[np.float64], missing: npt.NDArray[np.bool_]) -> pa.Array[Any]:
     """An Arrow array of a numpy array without copying it."""
     kind = pa.from_numpy_dtype(values.dtype)
     valid = pa.py_buffer(np.packbits(~missing, bitorder="little").tobytes()) if missing.any() else None
-    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(np.ascontiguousarray(values))])
-
-
-def _bits(values: npt.NDArray[np.bool_]) -> pa.Array:
-    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(np.packbits(values, bitorder="little").tobytes())])
+    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(values.data)])

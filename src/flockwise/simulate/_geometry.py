@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from flockwise.simulate._jit import TOWNS, exponential, helper, kernel, normal, start, uniform
-from flockwise.simulate._types import F64, I64, U64
+from flockwise.simulate._types import F64, I64, U64, whole
 
 KM_PER_DEGREE = 111.32
 TRIES = 40
+ANY = whole(-1)  # any county
 
 
 class Shapes(NamedTuple):
@@ -63,7 +64,7 @@ def inside(shapes: Shapes, polygon: int, lat: float, lon: float) -> bool:
 
 @helper
 def on_land(counties: Shapes, water: Shapes, county: int, lat: float, lon: float) -> bool:
-    """Whether a point is in a county (any, if county is negative) and not in open water."""
+    """Whether a point is in a county (in any, if county is ANY) and not in open water."""
     found = False
     first, last = (county, county + 1) if county >= 0 else (0, len(counties.box))
     for c in range(first, last):
@@ -79,7 +80,7 @@ def on_land(counties: Shapes, water: Shapes, county: int, lat: float, lon: float
 
 @helper
 def draw_near_centre(s: U64, land: Land, county: int, job: float) -> tuple[float, float]:
-    """A home (job = 0) or a work place (1) in a county: a centre by its weight, a normal offset, one home in seven further out."""
+    """A home (job = 0) or a work place (1) in a county: a centre by its weight, a normal offset, one home in five further out."""
     counties, water, centres = land
     first, last = centres.first[county], centres.first[county + 1]
     share = centres.jobs if job > 0.0 else centres.homes
@@ -93,7 +94,7 @@ def draw_near_centre(s: U64, land: Land, county: int, job: float) -> tuple[float
         u = uniform(s)
         if job > 0.0:
             spread *= 0.45 if u < 0.85 else 2.0
-        elif u < 1.0 / 7.0:
+        elif u < 0.2:
             spread *= 2.6
         lat = centres.lat[centre] + normal(s, 0.0, spread) / KM_PER_DEGREE
         lon = centres.lon[centre] + normal(s, 0.0, spread) / (KM_PER_DEGREE * np.cos(np.radians(lat)))
@@ -112,7 +113,7 @@ def draw_near_point(s: U64, land: Land, lat0: float, lon0: float, least_km: floa
         angle = uniform(s) * 2.0 * np.pi
         lat = lat0 + distance * np.sin(angle) / KM_PER_DEGREE
         lon = lon0 + distance * np.cos(angle) / (KM_PER_DEGREE * narrow)
-        if on_land(counties, water, np.int64(-1), lat, lon):
+        if on_land(counties, water, ANY, lat, lon):
             return lat, lon
     return lat0, lon0
 
@@ -142,4 +143,12 @@ def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float
 @helper
 def draw_index(s: U64, cumulative: F64) -> int:
     """A position by cumulative shares."""
-    return min(int(np.searchsorted(cumulative, uniform(s), side="right")), len(cumulative) - 1)
+    u = uniform(s)
+    low, high = 0, len(cumulative) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if cumulative[middle] > u:
+            high = middle
+        else:
+            low = middle + 1
+    return low

@@ -11,6 +11,7 @@ import numpy as np
 from flockwise.simulate._types import I32, U64
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_njit: Any = numba.njit  # its own annotations leave out some options, and hide the function's type
 
 
 def kernel(function: Function) -> Function:
@@ -18,13 +19,13 @@ def kernel(function: Function) -> Function:
 
     The cache looks at the function's own file alone: after a change in a `helper`, touch the files of the kernels that use it.
     """
-    compiled: Function = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    compiled: Function = _njit(nogil=True, cache=True, error_model="numpy")(function)
     return compiled
 
 
 def helper(function: Function) -> Function:
     """Compile a function that only kernels call; without an entry for Python it compiles faster."""
-    compiled: Function = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy")(function)
+    compiled: Function = _njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy")(function)
     return compiled
 
 
@@ -62,7 +63,7 @@ def uniform(s: U64) -> float:
 
 @helper
 def below(s: U64, n: float) -> int:
-    """An integer from 0 to n - 1. (A literal integer for n would have numba compile this anew for each; write 3.0.)"""
+    """An integer from 0 to n - 1; n is a float because numba compiles a helper anew for every integer constant that it is called with."""
     return int(uniform(s) * n)
 
 
@@ -91,7 +92,7 @@ def geometric(s: U64, mean: float) -> int:
 def poisson(s: U64, mean: float) -> int:
     """A Poisson number; above a mean of 60 by the normal approximation, which is close enough for a simulation."""
     if mean > 60.0:
-        return max(0, int(np.round(normal(s, mean, np.sqrt(mean)))))
+        return int(max(0.0, normal(s, mean, np.sqrt(mean)) + 0.5))
     count, total = 0, exponential(s, 1.0)
     while total < mean:
         count += 1

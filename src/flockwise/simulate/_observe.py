@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
-from flockwise.simulate._days import Calendar, Route
+from flockwise.simulate._days import ARRIVE, DEPART, PLACE
 from flockwise.simulate._geometry import KM_PER_DEGREE
-from flockwise.simulate._jit import below, exponential, geometric, kernel, mix, normal, poisson, start, uniform
-from flockwise.simulate._people import DAY_US, DRIVER
+from flockwise.simulate._jit import COUNTS, below, exponential, geometric, helper, kernel, mix, poisson, start, uniform
+from flockwise.simulate._people import DAY_US, DRIVER, People
 from flockwise.simulate._types import F32, F64, I8, I32, I64, U8, U64
 
 BURST_SIZE = 5.0
@@ -18,8 +19,6 @@ GAP_LEAST_S = 20.0
 GAP_MEAN_S = 160.0
 OUTAGE_SHARE = 0.25
 ASLEEP = 0.18  # chance of a ping from midnight to six, relative to the day
-ACCURACY_M = 18.0
-ACCURACY_SPREAD = 0.7
 ERROR_PER_ACCURACY = 0.6
 
 CLEAN, NULL_DEVICE, NULL_TIME, NULL_PLACE, OUT_OF_RANGE, ZERO_ISLAND, BAD_TIME, OUTSIDE_WINDOW, JUMP, POOR_ACCURACY = range(10)
@@ -34,6 +33,25 @@ FLAWS = (
     "impossible_jump",
     "poor_accuracy",
 )
+# A row is three integers, so that shuffling touches one stretch of memory: time; position (millionths of a degree, two halves); the rest.
+TIME, POSITION, REST = 0, 1, 2
+DEVICE_SHIFT, ACCURACY_SHIFT = 40, 8
+LOW_HALF = (1 << 32) - 1
+
+TABLE = 8192
+TABLE_F = float(TABLE)
+SINES = np.sin(np.arange(TABLE) * (2 * np.pi / TABLE)) * (ERROR_PER_ACCURACY * 0.1 / (KM_PER_DEGREE * 1000.0) * 1e6)
+"""Sines of directions, times the error in millionths of a degree for a decimetre of accuracy."""
+
+
+def _accuracies() -> I64:
+    """Quantiles of the reported accuracy in decimetres: lognormal with a median of 18 m, at least 3 m."""
+    log_metres = NormalDist(np.log(18.0), 0.7)
+    metres = np.exp([log_metres.inv_cdf((k + 0.5) / TABLE) for k in range(TABLE)])
+    return np.maximum(np.round(metres * 10), 30).astype(np.int64)
+
+
+ACCURACIES = _accuracies()
 
 
 class Observing(NamedTuple):
@@ -45,23 +63,7 @@ class Observing(NamedTuple):
     start_us: int
 
 
-class Rows(NamedTuple):
-    """Pings of a chunk, device by device; `device` is the position in the chunk."""
-
-    device: I32
-    t_us: I64
-    lat: F64
-    lon: F64
-    accuracy_m: F32
-    flaw: U8
-
-
-def new_rows(n: int) -> Rows:
-    """Room for n pings."""
-    return Rows(np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n, np.float32), np.empty(n, np.uint8))
-
-
-@kernel
+@helper
 def _bursts(s: U64, kind: int, mean: float) -> int:
     """Number of bursts of a device: its rate is gamma-distributed (shape 2), higher for drivers. A burst is one ping or several."""
     rate = 0.5 * (exponential(s, 1.0) + exponential(s, 1.0)) * (1.6 if kind == DRIVER else 0.975)
@@ -69,7 +71,7 @@ def _bursts(s: U64, kind: int, mean: float) -> int:
     return poisson(s, mean * rate / per_burst)
 
 
-@kernel
+@helper
 def _size(s: U64) -> int:
     return geometric(s, BURST_SIZE) if uniform(s) < BURST_SHARE else 1
 
@@ -80,7 +82,7 @@ def count(seed: np.uint64, low: int, kind: I8, observing: Observing, first: I64)
     s = np.empty(1, np.uint64)
     repeated = 0
     for i in range(len(kind)):
-        start(s, seed, low + i, 4)
+        start(s, seed, low + i, COUNTS)
         rows = 0
         for _ in range(_bursts(s, kind[i], observing.mean_pings)):
             for _ in range(_size(s)):
@@ -92,97 +94,134 @@ def count(seed: np.uint64, low: int, kind: I8, observing: Observing, first: I64)
     return repeated
 
 
-@kernel
+@helper
 def observe(
-    counts: U64, s: U64, kind: int, calendar: Calendar, route: Route, lat: F64, lon: F64, observing: Observing, position: int, row: int, rows: Rows, flaws: I64
-) -> int:
-    """Write one device's pings from row `row` on, in no order, and tell the next free row.
+    counts: U64,
+    s: U64,
+    kind: int,
+    span_s: int,
+    local_hour: I64,
+    route: I64,
+    lat: F64,
+    lon: F64,
+    observing: Observing,
+    position: int,
+    row: int,
+    rows: I64,
+    flaws: I64,
+) -> None:
+    """Write one device's pings from row `row` on, in no order.
 
     `counts` and `s` are the streams of numbers of rows and of everything else, each at its beginning.
     """
-    span = float(calendar.span_s)
+    span = float(span_s)
+    narrow = 1.0 / np.cos(np.radians(lat[0]))
     outage, outage_start = 0.0, 0.0
     if uniform(s) < OUTAGE_SHARE:
         outage = min(exponential(s, 86_400.0), 0.5 * span)
         outage_start = uniform(s) * (span - outage)
     for _ in range(_bursts(counts, kind, observing.mean_pings)):
-        t = uniform(s) * (span - outage)
+        t = 0.0
         while True:
-            hour = calendar.local_hour[int(t + (outage if t >= outage_start else 0.0)) // 3600]
+            t = uniform(s) * (span - outage)
+            if t >= outage_start:
+                t += outage
+            hour = local_hour[int(t) // 3600]
             if uniform(s) < (ASLEEP if hour < 6 else 0.5 if hour == 23 else 1.0):
                 break
-            t = uniform(s) * (span - outage)
-        if t >= outage_start:
-            t += outage
-        size = _size(counts)
-        for k in range(size):
+        stay = _stay_at(t, route)
+        for k in range(_size(counts)):
             if k > 0:
                 t += GAP_LEAST_S + exponential(s, GAP_MEAN_S)
                 if t >= span:  # a burst at the window's end folds back into it
                     t = max(0.0, 2.0 * span - t - 1.0)
-            _ping(s, t, calendar, route, lat, lon, observing, position, row, rows, flaws)
+                    stay = _stay_at(t, route)
+                while stay + 1 < route[-1, 0] and route[stay + 1, ARRIVE] <= t:
+                    stay += 1
+            y, x = _position(t, stay, route, lat, lon)
+            # the error: a uniform direction and a Rayleigh distance that grows with the reported accuracy
+            accuracy_dm = ACCURACIES[below(s, TABLE_F)]
+            flaw = 0
+            if uniform(s) < observing.bad:
+                flaw = 1 + below(s, 9.0)
+                flaws[flaw] += 1
+                if flaw == POOR_ACCURACY:
+                    accuracy_dm = 5_000 + int(exponential(s, 15_000.0))
+            radius = accuracy_dm * np.sqrt(-2.0 * np.log(1.0 - uniform(s)))
+            angle = below(s, TABLE_F)
+            lat_e6 = int(np.floor(y * 1e6 + radius * SINES[angle]))
+            lon_e6 = int(np.floor(x * 1e6 + radius * SINES[(angle + TABLE // 4) % TABLE] * narrow))
+            t_us = observing.start_us + int(t * 1000.0) * 1000
+            if flaw != CLEAN:
+                t_us, lat_e6, lon_e6 = _spoil(s, flaw, t_us, lat_e6, lon_e6, observing.start_us, span_s)
+            rows[row, TIME] = t_us
+            rows[row, POSITION] = (lat_e6 << 32) | (lon_e6 & LOW_HALF)
+            rows[row, REST] = (position << DEVICE_SHIFT) | (accuracy_dm << ACCURACY_SHIFT) | flaw
             row += 1
             if uniform(counts) < observing.duplicate:
-                rows.device[row], rows.t_us[row] = rows.device[row - 1], rows.t_us[row - 1]
-                rows.lat[row], rows.lon[row] = rows.lat[row - 1], rows.lon[row - 1]
-                rows.accuracy_m[row], rows.flaw[row] = rows.accuracy_m[row - 1], rows.flaw[row - 1]
+                for column in range(3):
+                    rows[row, column] = rows[row - 1, column]
                 row += 1
-    return row
 
 
-@kernel
-def _ping(
-    s: U64, t: float, calendar: Calendar, route: Route, lat: F64, lon: F64, observing: Observing, position: int, row: int, rows: Rows, flaws: I64
-) -> None:
-    y, x = _place_at(t, route, lat, lon)
-    # one Box-Muller pair serves both directions of the error
-    accuracy = max(3.0, np.round(ACCURACY_M * np.exp(normal(s, 0.0, ACCURACY_SPREAD)) * 10.0) / 10.0)
-    flaw = CLEAN
-    if uniform(s) < observing.bad:
-        flaw = 1 + below(s, 9)
-        flaws[flaw] += 1
-        if flaw == POOR_ACCURACY:
-            accuracy = np.round(500.0 + exponential(s, 1500.0))
-    radius = ERROR_PER_ACCURACY * accuracy / (KM_PER_DEGREE * 1000.0) * np.sqrt(-2.0 * np.log(1.0 - uniform(s)))
-    angle = 2.0 * np.pi * uniform(s)
-    y += radius * np.sin(angle)
-    x += radius * np.cos(angle) / np.cos(np.radians(y))
-    t_us = observing.start_us + int(t * 1000.0) * 1000
+@helper
+def _spoil(s: U64, flaw: int, t_us: int, lat_e6: int, lon_e6: int, start_us: int, span_s: int) -> tuple[int, int, int]:
     if flaw == OUT_OF_RANGE:
-        y, x = y + 100.0, x - 200.0
-    elif flaw == ZERO_ISLAND:
-        y, x = 0.0, 0.0
-    elif flaw == BAD_TIME:
-        t_us = 0 if uniform(s) < 0.5 else 4_102_444_800_000_000  # the years 1970 and 2100
-    elif flaw == OUTSIDE_WINDOW:
-        shift = (1 + below(s, 30)) * DAY_US
-        t_us = observing.start_us - shift if uniform(s) < 0.5 else observing.start_us + calendar.span_s * 1_000_000 + shift
-    elif flaw == JUMP:
-        y, x = y + 2.0 + 6.0 * uniform(s), x - 2.0 - 6.0 * uniform(s)
-    rows.device[row] = position
-    rows.t_us[row] = t_us
-    rows.lat[row] = np.round(y * 1e6) / 1e6
-    rows.lon[row] = np.round(x * 1e6) / 1e6
-    rows.accuracy_m[row] = accuracy
-    rows.flaw[row] = flaw
+        return t_us, lat_e6 + 100_000_000, lon_e6 - 200_000_000
+    if flaw == ZERO_ISLAND:
+        return t_us, 0, 0
+    if flaw == BAD_TIME:  # the years 1970 and 2100
+        return 0 if uniform(s) < 0.5 else 4_102_444_800_000_000, lat_e6, lon_e6
+    if flaw == OUTSIDE_WINDOW:
+        shift = (1 + below(s, 30.0)) * DAY_US
+        return start_us - shift if uniform(s) < 0.5 else start_us + span_s * 1_000_000 + shift, lat_e6, lon_e6
+    if flaw == JUMP:
+        return t_us, lat_e6 + 2_000_000 + below(s, 6e6), lon_e6 - 2_000_000 - below(s, 6e6)
+    return t_us, lat_e6, lon_e6
 
 
-@kernel
-def _place_at(t: float, route: Route, lat: F64, lon: F64) -> tuple[float, float]:
-    """Position at an instant: at a place, or on a slightly bent way between two."""
-    low, high = 0, route.size[0] - 1
+@helper
+def _stay_at(t: float, route: I64) -> int:
+    """The last stay that began at an instant or before."""
+    low, high = 0, route[-1, 0] - 1
     while low < high:
         middle = (low + high + 1) // 2
-        if route.arrive_s[middle] <= t:
+        if route[middle, ARRIVE] <= t:
             low = middle
         else:
             high = middle - 1
-    here = route.place[low]
-    if t <= route.depart_s[low] or low + 1 >= route.size[0]:
+    return low
+
+
+@helper
+def _position(t: float, stay: int, route: I64, lat: F64, lon: F64) -> tuple[float, float]:
+    """At a stay's place, or on a slightly bent way to the next one."""
+    here = route[stay, PLACE]
+    departure = route[stay, DEPART]
+    if t <= departure or stay + 1 >= route[-1, 0]:
         return lat[here], lon[here]
-    there = route.place[low + 1]
-    f = (t - route.depart_s[low]) / (route.arrive_s[low + 1] - route.depart_s[low])
+    there = route[stay + 1, PLACE]
+    f = (t - departure) / (route[stay + 1, ARRIVE] - departure)
     dy, dx = lat[there] - lat[here], lon[there] - lon[here]
     # the bend is the same at every ping of the trip: it comes from the trip's own times
-    bend = (float(mix(np.uint64(route.depart_s[low] * 7919 + here)) >> np.uint64(40)) / 16_777_216.0 - 0.5) * 0.25 * np.sin(np.pi * f)
+    bend = (float(mix(np.uint64(departure * 7919 + here)) >> np.uint64(40)) / 16_777_216.0 - 0.5) * f * (1.0 - f)
     return lat[here] + f * dy + bend * dx, lon[here] + f * dx - bend * dy
+
+
+@kernel
+def unpack(part: I32, rows: I64, people: People, device: I64, t_us: I64, lat: F64, lon: F64, accuracy: F32, consented: I64, opted_out: U8, flaw: U8) -> None:
+    """The columns of the rows named in `part`."""
+    ids, consents, outs = people.device, people.consented_us, people.opted_out
+    for i in range(len(part)):
+        row = part[i]
+        t_us[i] = rows[row, TIME]
+        both = rows[row, POSITION]
+        lat[i] = (both >> 32) / 1e6
+        lon[i] = (((both & LOW_HALF) ^ 0x80000000) - 0x80000000) / 1e6
+        rest = rows[row, REST]
+        who = rest >> DEVICE_SHIFT
+        device[i] = ids[who]
+        consented[i] = consents[who]
+        opted_out[i] = outs[who]
+        accuracy[i] = ((rest >> ACCURACY_SHIFT) & LOW_HALF) * 0.1
+        flaw[i] = rest & 255

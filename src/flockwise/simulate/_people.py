@@ -10,13 +10,14 @@ from flockwise.simulate._geography import Geography, Popular
 from flockwise.simulate._geometry import Land, distance_km, draw_index, draw_near_centre, draw_near_point
 from flockwise.simulate._jit import WHERE, WHO, exponential, helper, kernel, mix, normal, start, uniform
 from flockwise.simulate._settings import Settings
-from flockwise.simulate._types import F64, I8, I64, U8, U64
+from flockwise.simulate._types import F64, I8, I64, U8, U64, whole
 
 COMMUTER, FREE, HOMEBODY, NIGHT, DRIVER = 0, 1, 2, 3, 4
-# places of a device; numpy's integers, because numba compiles a helper anew for each plain integer that it is called with
-HOME, WORK, NEAR_FIRST, LUNCH, SOCIAL, POPULAR, STADIUM = (np.int64(k) for k in (0, 1, 2, 5, 6, 7, 8))
+# places of a device
+HOME, WORK, NEAR_FIRST, LUNCH, SOCIAL, POPULAR, STADIUM = (whole(k) for k in (0, 1, 2, 5, 6, 7, 8))
 PLACES, DRIVER_PLACES = 9, 24
 NO_CONSENT = -(2**63)
+FIRST_SPOT = whole(0)
 DAY_US = 86_400_000_000
 REACH_KM = 15.0
 ID_BITS = np.uint64(1)
@@ -158,7 +159,7 @@ def _where(
             county = home if k == HOME or (k == SOCIAL and uniform(s) < 0.75) else work
             lat[p + k], lon[p + k] = draw_near_centre(s, land, county, 1.0 if k == WORK else 0.0)
         for k in range(WORK, first[i + 1] - p):
-            if k >= SOCIAL and k <= STADIUM or (k == WORK and work_county[i] >= 0):
+            if SOCIAL <= k <= STADIUM or (k == WORK and work_county[i] >= 0):
                 continue
             near, least, mean = p, 0.25, 2.2
             if k == WORK:
@@ -179,7 +180,7 @@ def _where(
         while spot < len(weight) - 1 and weight[spot] <= u:
             spot += 1
         lat[p + POPULAR], lon[p + POPULAR] = _jitter(s, popular, spot)
-        lat[p + STADIUM], lon[p + STADIUM] = _jitter(s, popular, np.int64(0))
+        lat[p + STADIUM], lon[p + STADIUM] = _jitter(s, popular, FIRST_SPOT)
 
 
 @helper

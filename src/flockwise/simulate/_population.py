@@ -118,7 +118,7 @@ class Population:
             draft.chmod(0o755)
             summary = self._write(draft, out, progress, began)
             # a rename shows the folder whole or not at all; the pings are not synced, since the seed gives them back
-            os.replace(draft, out)
+            draft.replace(out)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
@@ -172,7 +172,7 @@ class Population:
         (draft / "truth" / "README.txt").write_text(readme(settings, geography, truth.devices, match), encoding="utf-8")
         size = sum(path.stat().st_size for path in (draft / "pings").iterdir())
         devices, pings, duplicates = (totals.pop(k) for k in ("devices", "pings", "duplicates"))
-        bad = {k: v for k, v in sorted(totals.items())}
+        bad = dict(sorted(totals.items()))
         return Summary(str(out), devices, truth.devices, pings, bad, duplicates, match, size, time.perf_counter() - began)
 
 
@@ -181,8 +181,10 @@ def write(settings: Settings, out_dir: str | os.PathLike[str], progress: Progres
 
     Args:
         settings: what to simulate.
-        out_dir: a folder that is empty or does not exist. It gets pings/part-000.parquet and so on (device_id, ts, lat, lon in degrees, accuracy_m, consented_at, opted_out;
-            nulls only in spoilt rows and in consented_at), truth/presence.parquet (cell at r7, slot_start, devices), truth/flows.parquet (origin, destination, slot_start_hour, trips),
+        out_dir: a folder that is empty or does not exist. It gets
+            pings/part-000.parquet and so on (device_id, ts, lat and lon in degrees, accuracy_m, consented_at, opted_out;
+            nulls only in spoilt rows and in consented_at),
+            truth/presence.parquet (cell at r7, slot_start, devices), truth/flows.parquet (origin, destination, slot_start_hour, trips),
             truth/county_flows.parquet (home, work, devices), truth/README.txt and region.geojson.
         progress: called with (devices done, devices in all) after every chunk, from one thread at a time.
 

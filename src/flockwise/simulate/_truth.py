@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from h3ronpy.vector import coordinates_to_cells
 
-from flockwise.simulate._days import Route
+from flockwise.simulate._days import ARRIVE, DEPART, PLACE
 from flockwise.simulate._geometry import distance_km
 from flockwise.simulate._jit import helper
 from flockwise.simulate._types import F64, I64
@@ -39,16 +39,16 @@ def lengthen(short: I64) -> I64:
 
 
 @helper
-def trip_keys(route: Route, lat: F64, lon: F64, cell: I64, local_hour: I64, span: int, keys: I64, filled: int) -> int:
+def trip_keys(route: I64, lat: F64, lon: F64, cell: I64, local_hour: I64, span: int, keys: I64, filled: int) -> int:
     """Append (origin, destination, local hour of departure) of every complete trip of more than 100 m; tells how many keys there are now."""
-    for k in range(route.size[0] - 1):
-        a, b = route.place[k], route.place[k + 1]
-        if route.arrive_s[k + 1] + LEAST_STAY_S > span or min(route.depart_s[k], span) - route.arrive_s[k] < LEAST_STAY_S:
+    for k in range(route[-1, 0] - 1):
+        a, b = route[k, PLACE], route[k + 1, PLACE]
+        departure = route[k, DEPART]
+        if route[k + 1, ARRIVE] + LEAST_STAY_S > span or departure - route[k, ARRIVE] < LEAST_STAY_S:
             continue
         if distance_km(lat[a], lon[a], lat[b], lon[b]) <= LEAST_TRIP_KM:
             continue
-        hour = local_hour[route.depart_s[k] // 3600]
-        keys[filled] = (((cell[a] << CELL_BITS) | cell[b]) << HOUR_BITS) | hour
+        keys[filled] = (((cell[a] << CELL_BITS) | cell[b]) << HOUR_BITS) | local_hour[departure // 3600]
         filled += 1
     return filled
 

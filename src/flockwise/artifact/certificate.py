@@ -1,0 +1,199 @@
+"""The certificate: who is protected, how strongly, against what, and what that means. One typed page; its JSON Schema is generated."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, PlainSerializer, WithJsonSchema
+
+from flockwise.config.model import Exact
+
+__all__ = [
+    "FORMAT",
+    "Bounds",
+    "Certificate",
+    "Domain",
+    "DomainLevel",
+    "InputRef",
+    "LevelBound",
+    "PrivacyClaim",
+    "Slots",
+    "StudyRef",
+    "TableSummary",
+    "WindowRef",
+    "YearClaim",
+    "certificate_schema",
+]
+
+FORMAT = "flockwise-artifact/1"
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("expected a whole number, as text")
+    return int(value)
+
+
+# Beyond 2^53 a number in JSON is not safe in every reader.
+BigInt = Annotated[
+    int,
+    BeforeValidator(_whole),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]+$", "description": "Whole number, as text."}),
+]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Kind = Literal["presence", "flows"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudyRef(_Part):
+    """Which study."""
+
+    name: str = Field(min_length=1, description="The study's name.")
+    digest: Digest = Field(description="SHA-256 of the study's settings in canonical form. The settings are public facts.")
+
+
+class WindowRef(_Part):
+    """The window that the promise covers."""
+
+    start: AwareDatetime = Field(description="First instant, UTC.")
+    end: AwareDatetime = Field(description="First instant after the window, UTC.")
+    timezone: str = Field(description="IANA time zone of the local days.")
+    days: int = Field(ge=1, description="Whole local days.")
+    first_day: date = Field(description="First local day.")
+
+
+class PrivacyClaim(_Part):
+    """The promise in figures, all exact."""
+
+    epsilon: Exact = Field(description="Derived from rho at delta (Canonne, Kamath and Steinke 2020).")
+    delta: Exact = Field(description="Of the derived epsilon.")
+    rho: Exact = Field(description="What was charged: zero-concentrated differential privacy.")
+    definition: str = Field(description="The definition of privacy that is met.")
+    mechanism: str = Field(description="How: bounding, noise, and the library that drew it.")
+
+
+class YearClaim(_Part):
+    """What a device that is in every window of a year has been exposed to."""
+
+    windows: int = Field(ge=1, description="Windows of this length in a year, one after the other.")
+    rho: Exact = Field(description="Sum of their charges, exact.")
+    epsilon: Exact = Field(description="What that sum gives at delta, rounded up.")
+
+
+class LevelBound(_Part):
+    """One block of the joint bound: a table at a level."""
+
+    table: Kind = Field(description="Which table.")
+    level: int = Field(ge=0, le=15, description="H3 resolution.")
+    share: Exact = Field(description="Share of the bound given to this block.")
+    norm: BigInt = Field(description="Squared norm in grid units that one device may reach here without being shrunk.")
+    weight: BigInt = Field(description="W of this block: floor(share x bound / norm).")
+
+
+class Bounds(_Part):
+    """How one device's contribution is bounded: sum over blocks of W |q|^2 <= bound, in whole numbers."""
+
+    units: int = Field(ge=1, description="Grid units in one device (presence) or one trip (flows).")
+    bound: BigInt = Field(description="B of the joint bound.")
+    levels: tuple[LevelBound, ...] = Field(min_length=1, description="The blocks, presence first, each finest level first.")
+    trips: int | None = Field(None, ge=1, description="Norm of one device's trips that is kept whole (flows).")
+    greatest_trip_h: int | None = Field(None, ge=1, description="Stays further apart in time are not joined by a trip (flows).")
+    greatest_hold_min: int | None = Field(None, ge=1, description="How long a ping stands for its device (presence).")
+    panel_bound: int = Field(ge=1, description="Public upper bound of the number of devices. Never checked against the data.")
+    statement: str = Field(description="The bound in words.")
+
+
+class DomainLevel(_Part):
+    """Number of public cells at one level."""
+
+    level: int = Field(ge=0, le=15, description="H3 resolution.")
+    cells: int = Field(ge=1, description="Cells of the declared region at that resolution.")
+
+
+class Domain(_Part):
+    """What could have been published: public facts alone."""
+
+    levels: tuple[DomainLevel, ...] = Field(min_length=1, description="Coarsest first.")
+    statement: str = Field(description="Where the domain comes from.")
+
+
+class Slots(_Part):
+    """The time slots of a table."""
+
+    count: int = Field(ge=1, description="Slots in the window (presence) or in a day (flows).")
+    minutes: int | None = Field(None, ge=1, description="Length of a slot (presence).")
+    labels: tuple[str, ...] | None = Field(None, description='Slots of the day in local time, such as "06:00-10:00" (flows).')
+
+
+class TableSummary(_Part):
+    """One table at one level."""
+
+    name: str = Field(min_length=1, description="For people.")
+    kind: Kind = Field(description="Which table.")
+    level: int = Field(ge=0, le=15, description="H3 resolution.")
+    rows_public: int = Field(ge=1, description="Size of the public domain: cells x slots, or cells x cells x slots of the day.")
+    published: int = Field(ge=0, description="Rows with a figure.")
+    withheld: int = Field(ge=0, description="The others. Withheld flows are not listed.")
+    sigma: FiniteFloat = Field(gt=0, description="Standard deviation of the noise in devices or trips.")
+    threshold: FiniteFloat = Field(ge=0, description="Noisy values (for presence: estimates) below it are withheld. Never applied to true values.")
+    interval: Literal["90 %"] = Field("90 %", description="Nominal coverage of lower to upper, for what they are said to cover.")
+    typical_relative_error: FiniteFloat | None = Field(None, ge=0, description="Median of half the interval over the figure; null if nothing is published.")
+    slots: Slots = Field(description="The time slots.")
+    adds_up: bool = Field(False, description="Whether figures add up to those of the next coarser level, where all are published.")
+
+
+class InputRef(_Part):
+    """Which data, without saying anything about it."""
+
+    digest: Digest = Field(description="HMAC-SHA-256 of the data's digest under a secret key: a plain digest would let anyone test a guess of the whole data.")
+    kind: Literal["hmac-sha256"] = Field("hmac-sha256", description="How the digest was made.")
+
+
+class Certificate(_Part):
+    """What a release promises and how it can be checked."""
+
+    format: Literal["flockwise-artifact/1"] = Field("flockwise-artifact/1", description="Format of the folder.")
+    study: StudyRef
+    dataset: str = Field(min_length=1, description="The population and supplier whose lifetime budget was charged.")
+    unit: Literal["device"] = Field("device", description="Who is protected: one device, all of its pings in the window.")
+    neighbours: str = Field(description="Which two data sets are hard to tell apart.")
+    window: WindowRef
+    privacy: PrivacyClaim
+    meaning: tuple[str, ...] = Field(min_length=1, description="The promise in plain sentences.")
+    year: YearClaim
+    bounds: Bounds
+    domain: Domain
+    tables: tuple[TableSummary, ...] = Field(min_length=1, description="Presence first, each finest level first.")
+    limits: tuple[str, ...] = Field(min_length=1, description="What is not promised.")
+    retention: str = Field(min_length=1, description="How long the pings behind the release are kept.")
+    input: InputRef
+    versions: dict[str, str] = Field(description="Software that made the release.")
+    files: dict[str, Digest] = Field(default_factory=dict, description="SHA-256 of every other published file; filled in when the folder is written.")
+
+    def to_json(self) -> str:
+        """The certificate as published: indented, fields in a fixed order, one line feed at the end."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of table in the release, in order."""
+        return tuple(dict.fromkeys(t.kind for t in self.tables))
+
+    def levels(self, kind: str) -> tuple[int, ...]:
+        """The levels of a kind of table, finest first."""
+        return tuple(sorted((t.level for t in self.tables if t.kind == kind), reverse=True))
+
+    def slot_starts(self) -> list[datetime]:
+        """Starts of the presence table's slots, UTC."""
+        summary = next(t for t in self.tables if t.kind == "presence")
+        step = (self.window.end - self.window.start) / summary.slots.count
+        return [self.window.start + step * i for i in range(summary.slots.count)]
+
+
+def certificate_schema() -> dict[str, Any]:
+    """The JSON Schema of certificate.json."""
+    return Certificate.model_json_schema(mode="serialization")

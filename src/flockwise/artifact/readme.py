@@ -1,0 +1,62 @@
+"""README.txt of a published folder: what it is, what it promises, how to check it. Made from the certificate alone."""
+
+from __future__ import annotations
+
+import textwrap
+from decimal import Decimal
+from fractions import Fraction
+
+from flockwise.artifact.certificate import Certificate
+
+__all__ = ["readme"]
+
+_FILES = {
+    "certificate.json": "who is protected, how strongly, and what it means",
+    "presence.parquet": "present population by H3 cell and time slot (GeoParquet)",
+    "flows.parquet": "trips between H3 cells by slot of the day (GeoParquet)",
+    "zones.parquet": "the H3 cells of the region (GeoParquet)",
+    "SHA256SUMS": "checksums: sha256sum -c SHA256SUMS",
+}
+
+
+def readme(certificate: Certificate) -> str:
+    """The text of README.txt for a certificate."""
+    c = certificate
+    shown = [name for name in _FILES if name not in ("presence.parquet", "flows.parquet") or name.removesuffix(".parquet") in c.kinds()]
+    parts = [
+        f"{c.study.name}\n{'=' * len(c.study.name)}",
+        _wrap(
+            f"Private statistics of the data set {c.dataset}, from {c.window.first_day} for {c.window.days} days ({c.window.timezone} time), made "
+            "with Flockwise. The figures are sums over a panel of devices, with noise added before anything was written here."
+        ),
+        "Files\n" + "\n".join(f"  {name:<18} {_FILES[name]}" for name in shown),
+        _wrap(
+            f"The promise: epsilon {_exact(c.privacy.epsilon)} at delta {_exact(c.privacy.delta)} (rho {_exact(c.privacy.rho)}) for one {c.unit} "
+            f"over the whole window. {c.privacy.definition}"
+        ),
+        "\n".join(_item(text) for text in c.meaning),
+        "What is not promised\n" + "\n".join(_item(text) for text in c.limits),
+        _wrap(
+            'Reading the tables: "devices" and "trips" are estimates, "lower" and "upper" their 90 % intervals. A figure that is too uncertain to print is '
+            'null and its status is "withheld"; flows that are not listed may be small or nothing. "unbiased" is the noisy value itself and may be '
+            "negative. The columns in full: the documentation of Flockwise; the bounds and the domain: certificate.json."
+        ),
+        "Check this folder with: flockwise verify FOLDER",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _exact(value: Fraction) -> str:
+    """The value as a decimal if it has one of at most 18 places, else as a fraction."""
+    scaled = value * 10**18
+    if scaled.denominator != 1:
+        return str(value)
+    return f"{Decimal(scaled.numerator).scaleb(-18):f}".rstrip("0").rstrip(".")
+
+
+def _wrap(text: str) -> str:
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _item(text: str) -> str:
+    return textwrap.fill(text, 100, initial_indent="- ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,162 @@
+"""Checks a published folder from the outside: every byte, every row, and every figure of the certificate that can be recomputed.
+
+What can't be found out this way: a folder that someone made whole anew, tables, certificate, checksums and all. Compare its SHA256SUMS with the publisher's.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+
+from flockwise.artifact import claims
+from flockwise.artifact.certificate import Certificate
+from flockwise.artifact.failures import fail
+from flockwise.artifact.folder import CERTIFICATE, README, REPORT, SUMS, Artifact, read, sha256_of
+from flockwise.artifact.readme import readme
+from flockwise.artifact.verify_tables import check_flows, check_metadata, check_presence, check_sums, check_zones
+from flockwise.base.window import Window
+
+__all__ = ["verify"]
+
+
+def verify(folder: Path) -> list[str]:
+    """What was checked, one sentence for each check, if all of it holds.
+
+    Args:
+        folder: a published folder. A report.html in it is not looked at.
+
+    Raises:
+        ArtifactError: at the first thing that does not hold; the code says which.
+
+    Privacy:
+        Reads published files alone.
+
+    Source:
+        The exact conditions on noise and budget are recomputed with code of their own (`claims`).
+    """
+    done: list[str] = []
+    artifact = read(folder)
+    certificate = artifact.certificate
+    done.append(_check_files(artifact))
+    done.append(_check_sums_file(folder))
+    done.append(_check_certificate(artifact))
+    done.append(_check_readme(artifact))
+    done.append(_check_window(certificate))
+    done.append(_check_bounds(certificate))
+    done.append(_check_sigma(certificate))
+    done.append(_check_epsilon(certificate))
+    done.append(_check_words(certificate))
+    done += check_metadata(artifact)
+    done += check_zones(artifact)
+    if "presence" in certificate.kinds():
+        done += check_presence(artifact)
+        done.append(check_sums(artifact))
+    if "flows" in certificate.kinds():
+        done += check_flows(artifact)
+    return done
+
+
+def _check_files(artifact: Artifact) -> str:
+    wanted = {CERTIFICATE, README, SUMS, "zones.parquet", *(f"{kind}.parquet" for kind in artifact.certificate.kinds())}
+    found = {p.name for p in artifact.path.iterdir()} - {REPORT}
+    if found != wanted:
+        raise fail("ARTIFACT_FILES", "The folder does not hold the files of a release.", f"missing or in excess: {', '.join(sorted(found ^ wanted))}")
+    if any(not p.is_file() or p.is_symlink() for p in artifact.path.iterdir()):
+        raise fail("ARTIFACT_FILES", "The folder holds something that is not a file.")
+    return "the folder holds the files of a release and no others"
+
+
+def _check_sums_file(folder: Path) -> str:
+    names = sorted(p.name for p in folder.iterdir() if p.name not in (SUMS, REPORT))
+    wanted = "".join(f"{sha256_of(folder / name)}  {name}\n" for name in names)
+    if (folder / SUMS).read_bytes() != wanted.encode("ascii"):
+        found = set((folder / SUMS).read_text("utf-8", "replace").splitlines())
+        changed = [line.split("  ")[1] for line in wanted.splitlines() if line not in found]
+        raise fail("ARTIFACT_CHECKSUM", "A file is not the one that was published.", ", ".join(changed) or SUMS)
+    return "every file has its checksum"
+
+
+def _check_certificate(artifact: Artifact) -> str:
+    certificate = artifact.certificate
+    if (artifact.path / CERTIFICATE).read_text("utf-8", "replace") != certificate.to_json():
+        raise fail("ARTIFACT_CERTIFICATE", "certificate.json is not in its canonical form.")
+    actual = {p.name: sha256_of(p) for p in artifact.path.iterdir() if p.name not in (CERTIFICATE, SUMS, REPORT)}
+    if certificate.files != actual:
+        raise fail("ARTIFACT_CERTIFICATE", "The certificate was made for other files.", "files")
+    order = [(t.kind != "presence", -t.level) for t in certificate.tables]
+    blocks = [(b.table, b.level) for b in certificate.bounds.levels]
+    if order != sorted(set(order)) or blocks != [(t.kind, t.level) for t in certificate.tables]:
+        raise fail("ARTIFACT_CERTIFICATE", "The certificate's tables and bounds do not list the same blocks once each, in order.", "tables, bounds.levels")
+    return "the certificate fits its schema, is in canonical form and was made for these files"
+
+
+def _check_readme(artifact: Artifact) -> str:
+    if (artifact.path / README).read_text("utf-8", "replace") != readme(artifact.certificate):
+        raise fail("ARTIFACT_README", "README.txt is not the one that belongs to the certificate.")
+    return "README.txt says what the certificate says"
+
+
+def _check_window(certificate: Certificate) -> str:
+    ref = certificate.window
+    try:
+        window = Window(ref.first_day, ref.days, ref.timezone)
+        start, end = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us) for us in (window.start_us, window.end_us))
+    except (KeyError, ValueError, OverflowError, OSError) as error:
+        raise fail("ARTIFACT_WINDOW", "The window can't be made out.", "window") from error
+    if (ref.start, ref.end) != (start, end):
+        raise fail("ARTIFACT_WINDOW", "The window's instants are not the local midnights of its days.", "window")
+    for summary in certificate.tables:
+        minutes = summary.slots.minutes
+        if summary.kind == "presence" and (minutes is None or minutes * summary.slots.count * timedelta(minutes=1) != end - start):
+            raise fail("ARTIFACT_WINDOW", "The slots do not fill the window.", summary.name)
+        if summary.kind == "flows" and (summary.slots.labels is None or len(summary.slots.labels) != summary.slots.count):
+            raise fail("ARTIFACT_WINDOW", "The slots of the day are not listed.", summary.name)
+    return "the window runs from local midnight to local midnight and its slots fill it"
+
+
+def _check_bounds(certificate: Certificate) -> str:
+    bounds = certificate.bounds
+    slots = {t.kind: t.slots.count for t in certificate.tables}
+    fixed = 0
+    for block in bounds.levels:
+        norm = slots["presence"] * bounds.units**2 if block.table == "presence" else ((bounds.trips or 0) * bounds.units) ** 2
+        if block.norm != norm or norm <= 0 or block.share <= 0 or block.weight != int(block.share * bounds.bound / norm):
+            raise fail("ARTIFACT_BOUNDS", "A block's weight does not follow from its share and norm.", f"{block.table}, level {block.level}")
+        fixed += block.weight * block.norm if block.table == "presence" else 0
+    if sum((b.share for b in bounds.levels), Fraction(0)) > 1 or fixed > bounds.bound:
+        raise fail("ARTIFACT_BOUNDS", "The blocks take more than the whole bound.", "bounds.levels")
+    return "the blocks' whole-number weights follow from shares that add up to at most one"
+
+
+def _check_sigma(certificate: Certificate) -> str:
+    bounds, rho = certificate.bounds, certificate.privacy.rho
+    weights = {(b.table, b.level): b.weight for b in bounds.levels}
+    for t in certificate.tables:
+        if not claims.scale_covers(Fraction(t.sigma) * bounds.units, bounds.bound, weights[t.kind, t.level], rho):
+            raise fail("ARTIFACT_SIGMA", "A table's noise is not what its charge asks for.", t.name)
+    return "every table's noise is what the charge asks for, in exact arithmetic: one device costs at most rho over all of them"
+
+
+def _check_epsilon(certificate: Certificate) -> str:
+    privacy, year = certificate.privacy, certificate.year
+    if min(privacy.rho, privacy.epsilon, privacy.delta) <= 0 or privacy.delta > Fraction(1, 10 * certificate.bounds.panel_bound):
+        raise fail("ARTIFACT_EPSILON", "epsilon, delta or rho is out of range.", "privacy")
+    if not claims.gives_epsilon(privacy.rho, privacy.epsilon, privacy.delta) or not claims.is_tight(privacy.rho, privacy.epsilon, privacy.delta):
+        raise fail("ARTIFACT_EPSILON", "rho does not give epsilon at delta.", "privacy")
+    if year.rho != year.windows * privacy.rho:
+        raise fail("ARTIFACT_EPSILON", "The year's rho is not the sum of its windows'.", "year")
+    if not claims.gives_epsilon(year.rho, year.epsilon, privacy.delta) or not claims.is_tight(year.rho, year.epsilon, privacy.delta):
+        raise fail("ARTIFACT_EPSILON", "The year's rho does not give its epsilon at delta.", "year")
+    return "rho gives epsilon at delta, for the window and for a year of windows (Canonne, Kamath and Steinke 2020)"
+
+
+def _check_words(certificate: Certificate) -> str:
+    text = " ".join(certificate.meaning)
+    for rho in (certificate.privacy.rho, certificate.year.rho):
+        if f"right at most {claims.guess_percent(rho)} times in 100" not in text:
+            raise fail("ARTIFACT_MEANING", "The sentences do not give the bound on a guess that follows from rho.", "meaning")
+    if re.search(r"only with probability|anonymous|impossible|cannot be identified|no risk|\bsafe\b", text, re.IGNORECASE):
+        raise fail("ARTIFACT_MEANING", "The sentences say more than was proved.", "meaning")
+    return "the sentences give the bounds that follow from rho and no forbidden promise"

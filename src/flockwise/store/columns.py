@@ -1,0 +1,403 @@
+"""From a batch as the supplier wrote it to the door's columns: identifiers, times, positions, accuracy, consent and opt-out, whatever their types.
+
+Rules that a user can rely on:
+
+- An empty text is a missing value. Blanks around numbers, times, truth values and UUIDs do not matter; an identifier of kind "text" is taken as it is.
+- The zone of a time wins over the declared zone. A naive time in the hour that the clocks repeat is its first occurrence (as PEP 495, fold = 0);
+  one in the hour that they skip does not exist and is a bad time.
+- Fractions below a microsecond are dropped (timestamps and texts) or rounded (numbers).
+- The nil UUID is what telephones send for an owner who limits tracking: such rows count as opted out.
+- Unknown accuracy (null, NaN) is kept as unknown. A null opt-out is no opt-out; a null consent is no consent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from flockwise.config import Input
+from flockwise.errors import DataError, InternalError
+from flockwise.governance.door import ALWAYS, BAD_TIME, NEVER, NULL, UNREADABLE, Rows
+from flockwise.store import parse
+from flockwise.store.pseudonym import LONGEST_ID, Pseudonyms
+
+__all__ = ["Batch", "Reader", "WallClock", "check_types"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bytes = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+
+_PER_UNIT = {"s": 1_000_000, "ms": 1000, "us": 1}
+_NIL = "00000000-0000-0000-0000-000000000000"
+_DAY_US = 86_400_000_000
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    t = pa.types
+    return bool(
+        t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind) or t.is_binary(kind) or t.is_large_binary(kind) or t.is_binary_view(kind)
+    )
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def check_types(schema: pa.Schema, mapping: Input, shown: str) -> None:
+    """Refuses a file whose columns have types that their meaning can't have.
+
+    Args:
+        schema: the mapped columns of the file.
+        mapping: the study's [input].
+        shown: name of the file, for the message.
+
+    Raises:
+        DataError: INGEST_WRONG_TYPE; INGEST_NAIVE_TIME.
+    """
+    t = pa.types
+
+    def refuse(meaning: str, column: str, expected: str, fix: str) -> None:
+        raise DataError(
+            "INGEST_WRONG_TYPE",
+            what=f"A column of {shown} has a type that its meaning can't have.",
+            got=f'column "{column}" ([input] {meaning}) of type {schema.field(column).type}',
+            expected=expected,
+            state="Nothing was stored.",
+            fix=fix,
+        )
+
+    def kind(column: str) -> pa.DataType:
+        return _plain(schema.field(column).type)
+
+    device = kind(mapping.device)
+    if mapping.device_type == "integer" and not (t.is_integer(device) or _is_text(device)):
+        refuse("device", mapping.device, "whole numbers, or text with whole numbers", "Correct [input] device or device_type.")
+    if mapping.device_type == "text" and not (_is_text(device) or t.is_fixed_size_binary(device)):
+        refuse("device", mapping.device, "text (whole numbers are device_type integer)", "Correct [input] device or device_type.")
+    if mapping.device_type == "uuid" and not (_is_text(device) or (t.is_fixed_size_binary(device) and device.byte_width == 16)):
+        refuse("device", mapping.device, "text, or 16 bytes", "Correct [input] device or device_type.")
+    time = kind(mapping.time)
+    if mapping.time_format == "timestamp":
+        if not t.is_timestamp(time):
+            refuse("time", mapping.time, "a Parquet timestamp", "Set [input] time_format to s, ms, us or iso8601; CSV files have no timestamps.")
+    elif mapping.time_format == "iso8601":
+        if not _is_text(time):
+            refuse("time", mapping.time, "text such as 2026-03-02T08:15:00Z", "Correct [input] time or time_format.")
+    elif not (_is_number(time) or _is_text(time)):
+        refuse("time", mapping.time, "numbers since 1970", "Correct [input] time or time_format.")
+    _refuse_naive(time, mapping, mapping.time, shown)
+    for meaning, column in (("lat", mapping.lat), ("lon", mapping.lon), ("accuracy", mapping.accuracy)):
+        if column is not None and not (_is_number(kind(column)) or _is_text(kind(column)) or t.is_null(kind(column))):
+            refuse(meaning, column, "numbers", f"Correct [input] {meaning}.")
+    if mapping.consent is not None:
+        consent = kind(mapping.consent)
+        if not (t.is_boolean(consent) or t.is_timestamp(consent) or _is_text(consent) or t.is_integer(consent) or t.is_null(consent)):
+            refuse("consent", mapping.consent, "true or false, or times", "Correct [input] consent.")
+        _refuse_naive(consent, mapping, mapping.consent, shown)
+    if mapping.opt_out is not None:
+        opt_out = kind(mapping.opt_out)
+        if not (t.is_boolean(opt_out) or _is_text(opt_out) or t.is_integer(opt_out) or t.is_null(opt_out)):
+            refuse("opt_out", mapping.opt_out, "true or false", "Correct [input] opt_out.")
+
+
+def _refuse_naive(kind: pa.DataType, mapping: Input, column: str, shown: str) -> None:
+    if pa.types.is_timestamp(kind) and kind.tz is None and mapping.time_zone is None:
+        raise DataError(
+            "INGEST_NAIVE_TIME",
+            what=f"The times of {shown} carry no zone, and the study declares none.",
+            got=f'column "{column}" of type {kind}',
+            expected="times with a zone, or [input] time_zone",
+            state="Nothing was stored.",
+            fix='Write the zone of the supplier\'s clock, such as time_zone = "UTC", under [input].',
+        )
+
+
+class WallClock:
+    """Local times of one zone as UTC, around a window.
+
+    Args:
+        zone: IANA name.
+        start_us: window's start; times more than two days outside the window are converted with the offset at that edge, and lie outside it anyway.
+        end_us: window's end.
+    """
+
+    def __init__(self, zone: str, start_us: int, end_us: int) -> None:
+        tz = ZoneInfo(zone)
+        starts: list[int] = []
+        offsets: list[int] = []
+        for instant in range(start_us - 3 * _DAY_US, end_us + 3 * _DAY_US, 900_000_000):
+            moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant)
+            shift = moment.astimezone(tz).utcoffset() or timedelta()
+            offset = (shift.days * 86_400 + shift.seconds) * 1_000_000
+            if not offsets or offset != offsets[-1]:
+                starts.append(instant)
+                offsets.append(offset)
+        self.starts, self.offsets = np.array(starts, np.int64), np.array(offsets, np.int64)
+        self.starts[0] = np.iinfo(np.int64).min // 2
+
+    def to_utc(self, local_us: Ints) -> Ints:
+        """UTC of wall-clock times: the first occurrence of a repeated time, BAD_TIME for a skipped one."""
+        out = np.empty(len(local_us), np.int64)
+        _to_utc(local_us, self.starts, self.offsets, out)
+        return out
+
+
+@njit(nogil=True, cache=True)
+def _to_utc(local_us: Ints, starts: Ints, offsets: Ints, out: Ints) -> None:
+    for i in range(len(local_us)):
+        out[i] = BAD_TIME
+        for k in range(len(starts)):
+            instant = local_us[i] - offsets[k]
+            if instant >= starts[k] and (k + 1 == len(starts) or instant < starts[k + 1]):
+                out[i] = instant
+                break
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch without its identifiers.
+
+    Args:
+        high: first half of each pseudonym.
+        low: second half.
+        opting_out: rows that say that their device opted out, whatever else is wrong with them; None without such a column.
+        rows: the door's columns.
+    """
+
+    high: Ints
+    low: Ints
+    opting_out: Bools | None
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Turns batches of the mapped columns into the door's rows.
+
+    Args:
+        mapping: the study's [input].
+        clock: of the declared zone, if there is one.
+        pseudonyms: of the study's data set and kind of identifier.
+    """
+
+    mapping: Input
+    clock: WallClock | None
+    pseudonyms: Pseudonyms
+
+    def read(self, batch: pa.RecordBatch) -> Batch:
+        """Pseudonyms and the door's columns of one batch."""
+        m = self.mapping
+        problems = np.zeros(batch.num_rows, np.uint8)
+        high, low, nil = self._devices(_decoded(batch.column(m.device)), problems)
+        known = problems == 0
+        t_us = self._times(_decoded(batch.column(m.time)), problems)
+        lat = _floats(_decoded(batch.column(m.lat)), problems, NULL)
+        lon = _floats(_decoded(batch.column(m.lon)), problems, NULL)
+        accuracy = None if m.accuracy is None else _floats(_decoded(batch.column(m.accuracy)), problems, 0)
+        consent = None if m.consent is None else self._consent(_decoded(batch.column(m.consent)), problems)
+        opted = None if m.opt_out is None else _truths(_decoded(batch.column(m.opt_out)), problems)
+        opting_out = None if opted is None else opted & known
+        if nil is not None:
+            opting_out = None if opting_out is None else opting_out & ~nil
+            opted = nil if opted is None else opted | nil
+        return Batch(high, low, opting_out, Rows(problems, t_us, lat, lon, accuracy, consent, opted))
+
+    def _devices(self, column: pa.Array[Any], problems: Bytes) -> tuple[Ints, Ints, Bools | None]:
+        _mark_null(column, problems)
+        kind = self.mapping.device_type
+        if kind == "integer":
+            if pa.types.is_integer(column.type):
+                return *self.pseudonyms.of_integers(_int64(column)), None
+            values, status = parse.integers(*parse.texts(column))
+            _mark(status, problems, NULL)
+            return *self.pseudonyms.of_integers(values), None
+        if kind == "uuid" and pa.types.is_fixed_size_binary(column.type):
+            filled = column.fill_null(bytes(16)) if column.null_count else column
+            ids = parse.whole(filled.buffers()[1], np.uint8)[16 * filled.offset : 16 * (filled.offset + len(filled))].reshape(-1, 16)
+            return *self.pseudonyms.of_uuids(ids), _nil(ids)
+        data, offsets = parse.texts(column)
+        if kind == "uuid":
+            ids, status = parse.uuids(data, offsets)
+            _mark(status, problems, NULL)
+            return *self.pseudonyms.of_uuids(ids), _nil(ids) & (status == parse.OK)
+        lengths = np.diff(offsets)
+        problems[lengths == 0] |= NULL
+        if int(lengths.max(initial=0)) > LONGEST_ID:
+            problems[lengths > LONGEST_ID] |= UNREADABLE
+            cut = np.where(lengths > LONGEST_ID, 0, lengths)
+            keep = np.repeat(cut > 0, lengths)
+            data, offsets = data[offsets[0] : offsets[-1]][keep], np.concatenate([[0], np.cumsum(cut)])
+        nil = None
+        if bool((lengths == len(_NIL)).any()):
+            ids, status = parse.uuids(data, offsets)
+            nil = _nil(ids) & (status == parse.OK)
+        return *self.pseudonyms.of_texts(data, offsets), nil
+
+    def _times(self, column: pa.Array[Any], problems: Bytes) -> Ints:
+        _mark_null(column, problems)
+        form = self.mapping.time_format
+        if pa.types.is_timestamp(column.type):
+            return self._stamps(column)
+        if form in _PER_UNIT:
+            return self._unix(column, problems, NULL)
+        values, status = parse.times(*parse.texts(column))
+        problems[status == parse.EMPTY] |= NULL
+        return self._zoned(values, status)
+
+    def _zoned(self, values: Ints, status: Bytes) -> Ints:
+        values[(status == parse.BAD) | (status == parse.EMPTY)] = BAD_TIME
+        local = np.flatnonzero(status == parse.LOCAL)
+        if len(local):
+            values[local] = BAD_TIME if self.clock is None else self.clock.to_utc(values[local])
+        return values
+
+    def _stamps(self, column: pa.Array[Any]) -> Ints:
+        kind = column.type
+        values = _int64(column.view(pa.int64()))
+        if kind.unit == "ns":
+            values = values // 1000
+        elif kind.unit != "us":
+            values = _scaled(values, _PER_UNIT[kind.unit])
+        if kind.tz is None and self.clock is not None:
+            values = self.clock.to_utc(values)
+        return values
+
+    def _unix(self, column: pa.Array[Any], problems: Bytes, empty: int) -> Ints:
+        scale = _PER_UNIT.get(self.mapping.time_format, 0)
+        if not scale:
+            raise InternalError("INGEST_NO_UNIT", what="A numeric time has no unit.")
+        if pa.types.is_integer(column.type):
+            return _scaled(_int64(column), scale)
+        if _is_text(column.type):
+            values, status = parse.numbers(*parse.texts(column))
+            problems[status == parse.EMPTY] |= np.uint8(empty)
+        else:
+            values = _floats(column, problems, empty)
+        values = np.rint(values * scale)
+        good = np.abs(values) < 2.0**62  # false for NaN
+        return np.where(good, np.where(good, values, 0).astype(np.int64), BAD_TIME)
+
+    def _consent(self, column: pa.Array[Any], problems: Bytes) -> Ints:
+        """The instant from which consent holds: ALWAYS, NEVER, or a time in the study's time format."""
+        kind = column.type
+        missing = np.asarray(column.is_null()) if column.null_count else None
+        if pa.types.is_null(kind):
+            return np.full(len(column), NEVER, np.int64)
+        if pa.types.is_boolean(kind):
+            values = np.where(np.asarray(column.fill_null(False)), ALWAYS, NEVER)
+        elif pa.types.is_timestamp(kind):
+            values = self._bad_consent(self._stamps(column), missing, problems)
+        elif pa.types.is_integer(kind):
+            raw = _int64(column)
+            late = raw > 1 if self.mapping.time_format in _PER_UNIT else np.zeros(len(raw), np.bool_)
+            if not late.all():
+                problems[~late & (raw != 0) & (raw != 1)] |= UNREADABLE
+            times = self._unix(column, problems, 0) if late.any() else raw
+            values = np.where(late, times, np.where(raw == 1, ALWAYS, NEVER))
+        else:
+            values = self._consent_text(column, problems)
+        if missing is not None:
+            values[missing] = NEVER
+        return values
+
+    def _consent_text(self, column: pa.Array[Any], problems: Bytes) -> Ints:
+        data, offsets = parse.texts(column)
+        truth = parse.truths(data, offsets)
+        values = np.where(truth == parse.TRUE, ALWAYS, NEVER)
+        other = truth == parse.BAD
+        if other.any():
+            if self.mapping.time_format in _PER_UNIT:
+                times = self._unix(column, np.zeros_like(problems), 0)
+            else:
+                times = self._zoned(*parse.times(data, offsets))
+            values = np.where(other, self._bad_consent(times, ~other, problems), values)
+        return values
+
+    @staticmethod
+    def _bad_consent(times: Ints, passed_over: Bools | None, problems: Bytes) -> Ints:
+        """Times of consent; one that can't be read is no consent and marks its row."""
+        bad = times == BAD_TIME
+        if passed_over is not None:
+            bad &= ~passed_over
+        problems[bad] |= UNREADABLE
+        times[bad] = NEVER
+        return times
+
+
+def _decoded(column: pa.Array[Any]) -> pa.Array[Any]:
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
+
+
+def _mark_null(column: pa.Array[Any], problems: Bytes) -> None:
+    if column.null_count:
+        problems[np.asarray(column.is_null())] |= NULL
+
+
+def _mark(status: Bytes, problems: Bytes, empty: int) -> None:
+    problems[status == parse.BAD] |= UNREADABLE
+    if empty:
+        problems[status == parse.EMPTY] |= np.uint8(empty)
+
+
+def _int64(column: pa.Array[Any]) -> Ints:
+    """Values of an integer column; unsigned ones keep their 8 bytes, null ones are 0."""
+    if column.null_count:
+        column = column.fill_null(0)
+    return np.asarray(column).astype(np.int64, copy=False)
+
+
+def _scaled(values: Ints, scale: int) -> Ints:
+    limit = np.iinfo(np.int64).max // scale
+    if scale == 1 or not len(values) or (int(values.min()) >= -limit and int(values.max()) <= limit):
+        return values * scale
+    good = (values >= -limit) & (values <= limit)
+    return np.where(good, np.where(good, values, 0) * scale, BAD_TIME)
+
+
+def _floats(column: pa.Array[Any], problems: Bytes, empty: int) -> Floats:
+    """A column of numbers as float64; missing ones are NaN and marked with `empty`, unreadable ones are marked."""
+    if empty:
+        _mark_null(column, problems)
+    if _is_text(column.type):
+        values, status = parse.numbers(*parse.texts(column))
+        _mark(status, problems, empty)
+        return values
+    if column.type != pa.float64():
+        column = column.cast(pa.float64(), safe=False)
+    if column.null_count:
+        column = column.fill_null(float("nan"))
+    return np.asarray(column, np.float64)
+
+
+def _truths(column: pa.Array[Any], problems: Bytes) -> Bools:
+    if pa.types.is_null(column.type):
+        return np.zeros(len(column), np.bool_)
+    if pa.types.is_boolean(column.type):
+        return np.asarray(column.fill_null(False) if column.null_count else column, np.bool_)
+    if pa.types.is_integer(column.type):
+        values = _int64(column)
+        problems[(values != 0) & (values != 1)] |= UNREADABLE
+        return np.asarray(values == 1)
+    status = parse.truths(*parse.texts(column))
+    _mark(status, problems, 0)
+    return np.asarray(status == parse.TRUE)
+
+
+def _nil(ids: Bytes) -> Bools:
+    return np.asarray(~ids.any(axis=1))

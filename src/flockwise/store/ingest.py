@@ -1,0 +1,282 @@
+"""One ingest: files through the door into spilled buckets, then each bucket ordered into one file of a new segment."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numba import njit
+
+from flockwise.base.cellgrid import CellGrid
+from flockwise.base.schemas import STORED_PINGS
+from flockwise.errors import InternalError
+from flockwise.governance import REASONS, DoorRules, judge
+from flockwise.store.columns import Reader
+from flockwise.store.manifest import write_file
+from flockwise.store.optouts import OptOuts
+from flockwise.store.reading import OpenFile
+from flockwise.store.spill import ROW_BYTES, WORDS, Spill, load, unpack
+
+__all__ = ["GREATEST_PINGS", "Ingest", "OrderFn", "ProgressFn"]
+
+Ints = npt.NDArray[np.int64]
+T = TypeVar("T")
+
+OrderFn = Callable[[pa.Table], tuple[pa.Table, dict[str, int]]]
+"""Sorts new rows into PING_ORDER, drops exact duplicates, counts them: `person.order` with the study's rules."""
+ProgressFn = Callable[[str, int, int], None]
+"""Stage, done, total. Called from worker threads, one call at a time."""
+
+SLICE_ROWS = 1 << 15  # the columns of a slice stay in a core's cache, and its memory is reused instead of being asked for anew
+GREATEST_PINGS = 1 << 20
+"""The store keeps the first this many pings of one device and ingest, in total order: a function of that device's rows alone."""
+OPTOUTS = "optouts.parquet"
+COMPRESSION: Literal["lz4"] = "lz4"
+DICTIONARY = ("device_hi", "device_lo", "cell")
+
+log = logging.getLogger("flockwise.store")
+
+
+@dataclass
+class Counts:
+    """Exact counts for the steward; see IngestReport."""
+
+    reasons: Ints = field(default_factory=lambda: np.zeros(len(REASONS), np.int64))
+    stored: int = 0
+    capped: int = 0
+    orders: dict[str, int] = field(default_factory=dict)
+
+
+class Ingest:
+    """The work between the lock and the commit. Nothing outside `staging` is written.
+
+    Args:
+        staging: an empty folder.
+        reader: columns to rows.
+        grid: the region.
+        rules: the door's limits.
+        buckets: number of buckets.
+        order: sorts a bucket.
+        opted_out: devices that opted out in earlier deliveries.
+        progress: told how far the work is.
+        memory: bytes for the buffers of both phases.
+        threads: workers.
+    """
+
+    def __init__(
+        self,
+        staging: Path,
+        *,
+        reader: Reader,
+        grid: CellGrid,
+        rules: DoorRules,
+        buckets: int,
+        order: OrderFn,
+        opted_out: OptOuts,
+        progress: ProgressFn | None,
+        memory: int,
+        threads: int,
+    ) -> None:
+        self._staging, self._spilled, self.segment = staging, staging / "spilled", staging / "segment"
+        for folder in (self._spilled, self.segment):
+            folder.mkdir(mode=0o700)
+        self._reader, self._grid, self._rules, self._buckets = reader, grid, rules, buckets
+        self._order, self._known, self._progress, self._threads = order, opted_out, progress, threads
+        # Phase 1 holds the buffers; phase 2 the rest of them and, per thread, the rows of a bucket about four times over.
+        self._spills = [Spill(self._spilled, w, buckets, memory // threads) for w in range(threads)]
+        self._most_rows = max(1 << 14, memory // (threads * ROW_BYTES))
+        self._lock, self._stop = threading.Lock(), threading.Event()
+        self.counts = Counts()
+
+    def run(self, files: list[OpenFile]) -> dict[str, str]:
+        """Reads all files and writes the segment.
+
+        Returns:
+            SHA-256 of each file of the segment, by name; empty if there is nothing to add.
+        """
+        stream = _stream(files)
+        total, done = sum(f.source.size for f in files), [0.0]
+
+        def read(worker: int) -> list[OptOuts]:
+            withdrawn: list[OptOuts] = []
+            while not self._stop.is_set():
+                with self._lock:
+                    item = next(stream, None)
+                    if item is None:
+                        break
+                    done[0] += item[2]
+                    self._tell("read", int(done[0]), total)
+                for start in range(0, item[1].num_rows, SLICE_ROWS):
+                    self._take(item[1].slice(start, SLICE_ROWS), worker, withdrawn)
+            return withdrawn
+
+        log.info("reading %d files", len(files))
+        parts = self._parallel(read, range(self._threads))
+        self._tell("read", total, total)
+        new = OptOuts.union([o for part in parts for o in part])
+        self.counts.reasons[REASONS.index("malformed")] += sum(f.malformed for f in files)
+        opted_out = OptOuts.union([self._known, new])
+        log.info("ordering %d buckets", self._buckets)
+        finished = [0]
+
+        def settle(bucket: int) -> tuple[str, str] | None:
+            name = self._settle(bucket, opted_out)
+            with self._lock:
+                finished[0] += 1
+                self._tell("order", finished[0], self._buckets)
+            return name
+
+        digests = dict(pair for pair in self._parallel(settle, range(self._buckets)) if pair)
+        added = new.without(self._known)
+        if len(added):
+            digests[OPTOUTS] = _write(added.table(), self.segment / OPTOUTS)
+        return digests
+
+    def _tell(self, stage: str, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(stage, done, total)
+
+    def _parallel(self, work: Callable[[int], T], items: range) -> list[T]:
+        """The results in order. After an error no worker starts anything new."""
+
+        def guarded(item: int) -> T:
+            try:
+                return work(item)
+            except BaseException:
+                self._stop.set()
+                raise
+
+        with ThreadPoolExecutor(self._threads, "flockwise-ingest") as pool:
+            try:
+                return list(pool.map(guarded, items))
+            except BaseException:
+                self._stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _take(self, part: pa.RecordBatch, worker: int, withdrawn: list[OptOuts]) -> None:
+        batch = self._reader.read(part)
+        verdict = judge(batch.rows, self._rules, self._grid.index)
+        if batch.opting_out is not None and batch.opting_out.any():
+            withdrawn.append(OptOuts.of(batch.high[batch.opting_out], batch.low[batch.opting_out]))
+            if len(withdrawn) >= 64:
+                withdrawn[:] = [OptOuts.union(withdrawn)]
+        self._spills[worker].add(batch, verdict)
+        counted = np.bincount(verdict.reason, minlength=len(REASONS))
+        with self._lock:
+            self.counts.reasons += counted
+
+    def _settle(self, bucket: int, opted_out: OptOuts) -> tuple[str, str] | None:
+        """Orders the new rows of a bucket and writes its file: name and digest, or None if it got no row."""
+        table = self._ordered(bucket, opted_out)
+        if table is None or not table.num_rows:
+            return None
+        name = f"{bucket:04d}.parquet"
+        digest = _write(table, self.segment / name)
+        with self._lock:
+            self.counts.stored += table.num_rows
+        for path in self._spilled.glob(f"{bucket:04d}-*.raw"):
+            path.unlink()
+        return name, digest
+
+    def _ordered(self, bucket: int, opted_out: OptOuts) -> pa.Table | None:
+        parts = load(self._spilled, bucket, self._spills)
+        if sum(n for _, _, n in parts) <= self._most_rows:
+            return self._merge(None, [self._accept(p, opted_out) for p in _pieces(parts, self._most_rows)], final=True)
+        # Too many rows for one go: what has been read is ordered, and cut to the cap of each device, before more is read.
+        kept: pa.Table | None = None
+        for packed in _pieces(parts, self._most_rows // 2):
+            kept = self._merge(kept, [self._accept(packed, opted_out)], final=False)
+        return self._merge(kept, [], final=True)
+
+    def _accept(self, packed: Ints, opted_out: OptOuts) -> pa.Table:
+        refused = opted_out.holds(packed[:, 0], packed[:, 1])
+        if refused.any():
+            with self._lock:
+                self.counts.reasons[REASONS.index("opted_out")] += int(refused.sum())
+                self.counts.reasons[0] -= int(refused.sum())
+            packed = packed[~refused]
+        return unpack(packed, self._grid.region.cells)
+
+    def _merge(self, kept: pa.Table | None, new: list[pa.Table], final: bool) -> pa.Table | None:
+        tables = ([] if kept is None else [kept]) + [t for t in new if t.num_rows]
+        if not tables:
+            return None
+        before = sum(t.num_rows for t in tables)
+        table, counts = self._order(pa.concat_tables(tables))
+        if not table.schema.equals(STORED_PINGS) or table.num_rows + counts.get("duplicate", 0) != before:
+            raise InternalError("INGEST_ORDER", what="The ordering of a bucket lost rows or columns.")
+        capped = self._cap(table)
+        with self._lock:
+            self.counts.capped += table.num_rows - capped.num_rows
+            for name, n in counts.items():
+                if name == "duplicate" or final:
+                    self.counts.orders[name] = self.counts.orders.get(name, 0) + int(n)
+        return capped
+
+    @staticmethod
+    def _cap(table: pa.Table) -> pa.Table:
+        if table.num_rows <= GREATEST_PINGS:
+            return table
+        keep = np.ones(table.num_rows, np.bool_)
+        _cap_rows(table["device_hi"].to_numpy(), table["device_lo"].to_numpy(), GREATEST_PINGS, keep)
+        return table if keep.all() else table.filter(pa.array(keep))
+
+
+def _stream(files: list[OpenFile]) -> Iterator[tuple[OpenFile, pa.RecordBatch, float]]:
+    """Batches of all files, each with the bytes of its file that it stands for."""
+    for file in files:
+        before = 0.0
+        for batch in file.batches():
+            yield file, batch, (file.position - before) * file.source.size
+            before = file.position
+
+
+def _pieces(parts: list[tuple[Path | None, Ints | None, int]], most: int) -> Iterator[Ints]:
+    """Packed rows, at most so many at a time."""
+    for path, rows, n in parts:
+        for start in range(0, n, most):
+            count = min(most, n - start)
+            if rows is not None:
+                yield rows[start : start + count]
+            elif path is not None:
+                piece = np.fromfile(path, np.int64, WORDS * count, offset=ROW_BYTES * start).reshape(-1, WORDS)
+                if len(piece) != count:
+                    raise InternalError("INGEST_SPILL", what="A spilled file is shorter than what was written to it.")
+                yield piece
+
+
+def _write(table: pa.Table, path: Path) -> str:
+    """Writes a table as Parquet; durable on return. Returns the SHA-256 of its bytes."""
+    sink = pa.BufferOutputStream()
+    dictionary: Any = [name for name in DICTIONARY if name in table.schema.names]  # the stubs know only bool
+    pq.write_table(
+        table,
+        sink,
+        compression=COMPRESSION,
+        use_dictionary=dictionary,
+        write_page_checksum=True,
+        write_statistics=False,
+        row_group_size=1 << 20,
+    )
+    data = memoryview(sink.getvalue())
+    write_file(path, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+@njit(nogil=True, cache=True)
+def _cap_rows(high: Ints, low: Ints, most: int, keep: npt.NDArray[np.bool_]) -> None:
+    run = 0
+    for i in range(len(high)):
+        run = run + 1 if i and high[i] == high[i - 1] and low[i] == low[i - 1] else 1
+        keep[i] = run <= most

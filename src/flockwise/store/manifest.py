@@ -1,0 +1,179 @@
+"""The store's manifest: what it was made for and which segments count. Replacing it is the one step that commits an ingest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flockwise.base.files import write_durably
+from flockwise.config import Study
+from flockwise.errors import StoreError
+
+__all__ = ["FORMAT", "MANIFEST", "Manifest", "Segment", "settings_of", "write_file"]
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+_NAMES = {
+    "dataset": "[ledger] dataset",
+    "device_type": "[input] device_type",
+    "region": "[region]",
+    "resolution": "the finest resolution of [[tables]]",
+    "window_start": "[window] start",
+    "window_days": "[window] days",
+    "window_timezone": "[window] timezone",
+    "greatest_accuracy_m": "[cleaning] greatest_accuracy_m",
+}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What one ingest added: a folder of one sorted file per bucket, and the pseudonyms that opted out.
+
+    Args:
+        name: of the folder under segments/.
+        files: SHA-256 of each file, by name.
+    """
+
+    name: str
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a store is and holds.
+
+    Args:
+        settings: of the study, as far as the store depends on them.
+        key_id: tells one key from another without revealing either.
+        buckets: a power of two.
+        segments: in the order in which they were added.
+        deliveries: keyed digests of the contents that were ingested, each with how it was read.
+    """
+
+    settings: dict[str, Any]
+    key_id: str
+    buckets: int
+    segments: tuple[Segment, ...] = ()
+    deliveries: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """The manifest as JSON: the same content, the same bytes."""
+        body = {
+            "format": FORMAT,
+            "settings": self.settings,
+            "key_id": self.key_id,
+            "buckets": self.buckets,
+            "segments": [{"name": s.name, "files": s.files} for s in self.segments],
+            "deliveries": list(self.deliveries),
+        }
+        return json.dumps(body, indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def read(cls, root: Path) -> Manifest:
+        """The manifest of the store in a folder.
+
+        Raises:
+            StoreError: there is none (STORE_NOT_FOUND), it is damaged (STORE_DAMAGED) or of another format (STORE_FORMAT).
+        """
+        try:
+            body = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
+            if body["format"] != FORMAT:
+                raise StoreError(
+                    "STORE_FORMAT",
+                    what="The store was made by another version of Flockwise.",
+                    got=f"format {body['format']}",
+                    expected=f"format {FORMAT}",
+                    fix="Use that version, or ingest again into a new store.",
+                )
+            return cls(
+                settings=dict(body["settings"]),
+                key_id=str(body["key_id"]),
+                buckets=int(body["buckets"]),
+                segments=tuple(Segment(str(s["name"]), dict(s["files"])) for s in body["segments"]),
+                deliveries=tuple(str(d) for d in body["deliveries"]),
+            )
+        except FileNotFoundError as error:
+            raise StoreError(
+                "STORE_NOT_FOUND",
+                what="There is no store here.",
+                got=str(root),
+                fix="Ingest first, or correct [store] path.",
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise damaged(root, f"{MANIFEST}: {type(error).__name__}") from error
+
+    def write(self, root: Path) -> None:
+        """Replaces the manifest; durable on return. Readers and a crash see the old one or the new one, never a part."""
+        write_durably(root / MANIFEST, self.text().encode(), 0o600)
+
+    def check(self, settings: dict[str, Any], key_id: str) -> None:
+        """Refuses a study that does not fit the store.
+
+        Raises:
+            StoreError: STORE_OTHER_STUDY, with the setting that differs.
+        """
+        differing = [name for name in _NAMES if not self._fits(name, settings)]
+        if key_id != self.key_id:
+            raise _other("[store] key", "another key file than the one that the store was made with", "Name the key file that belongs to this store")
+        for name in differing:
+            old, new = self.settings.get(name), settings[name]
+            got = "other cells than before" if name == "region" else f"{new} (the store has {old})"
+            raise _other(_NAMES[name], got, "Undo the change")
+
+    def _fits(self, name: str, settings: dict[str, Any]) -> bool:
+        if name == "greatest_accuracy_m":  # the person stage applies a stricter limit itself; a looser one would need rows that the door refused
+            return bool(settings[name] <= self.settings.get(name, -1))
+        return bool(settings[name] == self.settings.get(name))
+
+    def with_delivery(self, segment: Segment | None, deliveries: list[str]) -> Manifest:
+        """The manifest after one more ingest."""
+        segments = self.segments if segment is None else (*self.segments, segment)
+        return replace(self, segments=segments, deliveries=(*self.deliveries, *deliveries))
+
+
+def _other(setting: str, got: str, fix: str) -> StoreError:
+    return StoreError(
+        "STORE_OTHER_STUDY",
+        what=f"The store was made for another {setting}.",
+        got=got,
+        state="The store is unchanged.",
+        fix=f"{fix}, or name a new folder in [store] path and ingest again.",
+    )
+
+
+def damaged(root: Path, what: str) -> StoreError:
+    """The error for a store whose files are missing or broken."""
+    return StoreError(
+        "STORE_DAMAGED",
+        what="The store is damaged.",
+        got=f"{root}: {what}",
+        fix="Bring it back from a backup, or ingest again into a new store.",
+    )
+
+
+def settings_of(study: Study) -> dict[str, Any]:
+    """What a store depends on, as plain values."""
+    return {
+        "dataset": study.ledger.dataset,
+        "device_type": study.input.device_type,
+        "region": hashlib.sha256(study.area.cells.astype("<i8").tobytes()).hexdigest(),
+        "resolution": study.store_resolution,
+        "window_start": study.window.start.isoformat(),
+        "window_days": study.window.days,
+        "window_timezone": study.window.timezone,
+        "greatest_accuracy_m": study.cleaning.greatest_accuracy_m,
+    }
+
+
+def write_file(path: Path, data: bytes | memoryview) -> None:
+    """Writes a file with mode 0600; durable on return."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,159 @@
+"""Reads Parquet and CSV files in bounded batches of the mapped columns. A file that is broken as a whole is one clear error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from flockwise.config import Input
+from flockwise.errors import DataError
+from flockwise.store.columns import check_types
+from flockwise.store.sources import SourceFile, codec, unreadable
+
+__all__ = ["OpenFile", "open_file"]
+
+BATCH_ROWS = 1 << 17
+CSV_BLOCK = 4 << 20
+READ_AHEAD = 4 << 20
+
+_UNTOUCHED = "Nothing was stored."
+
+
+@dataclass
+class OpenFile:
+    """A file whose columns are known to fit.
+
+    Args:
+        source: which file.
+        start: opens it and yields batches of the mapped columns.
+        malformed: CSV lines with the wrong number of fields so far.
+        position: share of the file that has been read, 0 to 1.
+    """
+
+    source: SourceFile
+    start: Callable[[OpenFile], Iterator[pa.RecordBatch]]
+    malformed: int = 0
+    position: float = 0.0
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Batches of the mapped columns, in file order.
+
+        Raises:
+            DataError: INGEST_BROKEN_FILE where the file turns out to be damaged.
+        """
+        try:
+            yield from self.start(self)
+        except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+            raise broken(self.source, error) from error
+
+
+def open_file(source: SourceFile, mapping: Input) -> OpenFile:
+    """A file, after a look at its columns (names and types, no rows).
+
+    Raises:
+        DataError: INGEST_BROKEN_FILE, INGEST_MISSING_COLUMN, INGEST_DOUBLE_COLUMN, INGEST_WRONG_TYPE, INGEST_NAIVE_TIME, INGEST_UNREADABLE.
+    """
+    try:
+        schema = parquet_schema(source) if source.form == "parquet" else csv_schema(source)
+    except PermissionError as error:
+        raise unreadable(source.shown, error) from error
+    except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+        raise broken(source, error) from error
+    _check_names(schema, mapping, source)
+    if source.form == "parquet":
+        check_types(pa.schema([schema.field(c) for c in mapping.columns]), mapping, source.shown)
+        return OpenFile(source, lambda file: _parquet(file, mapping))
+    check_types(pa.schema([(c, pa.string()) for c in mapping.columns]), mapping, source.shown)
+    return OpenFile(source, lambda file: _csv(file, mapping))
+
+
+def _check_names(schema: pa.Schema, mapping: Input, source: SourceFile) -> None:
+    missing = [c for c in mapping.columns if c not in schema.names]
+    if missing:
+        raise DataError(
+            "INGEST_MISSING_COLUMN",
+            what=f"{source.shown} lacks a column that the study names.",
+            got=f"{len(schema.names)} columns, none of them called {', '.join(missing)}",
+            expected=", ".join(mapping.columns),
+            state=_UNTOUCHED,
+            fix="Correct the names under [input] (capitals count), or the file. A CSV file needs a header line and commas.",
+        )
+    double = [c for c in mapping.columns if schema.names.count(c) > 1]
+    if double:
+        raise DataError(
+            "INGEST_DOUBLE_COLUMN",
+            what=f"{source.shown} has several columns of one name, so that it is not clear which is meant.",
+            got=", ".join(double),
+            state=_UNTOUCHED,
+            fix="Rename the columns in the file.",
+        )
+
+
+def broken(source: SourceFile, error: BaseException) -> DataError:
+    # The library's own message may quote a line of the file: only its kind is told.
+    return DataError(
+        "INGEST_BROKEN_FILE",
+        what=f"{source.shown} is damaged, cut off, or not what its name says.",
+        got=type(error).__name__,
+        expected="a whole Parquet file" if source.form == "parquet" else "a whole CSV file in UTF-8 with a header line",
+        state=_UNTOUCHED,
+        fix="Ask the supplier for the file again, or leave it out.",
+    )
+
+
+def _parquet_file(source: SourceFile) -> pq.ParquetFile:
+    return pq.ParquetFile(source.path, filesystem=source.arrow(), buffer_size=READ_AHEAD, pre_buffer=False, page_checksum_verification=True)
+
+
+def parquet_schema(source: SourceFile) -> pa.Schema:
+    with _parquet_file(source) as file:
+        return file.schema_arrow
+
+
+def _parquet(opened: OpenFile, mapping: Input) -> Iterator[pa.RecordBatch]:
+    with _parquet_file(opened.source) as file:
+        total, done = max(file.metadata.num_rows, 1), 0
+        for batch in file.iter_batches(BATCH_ROWS, columns=mapping.columns, use_threads=False):
+            done += batch.num_rows
+            opened.position = done / total
+            yield batch
+
+
+def _csv_stream(source: SourceFile) -> Any:
+    return source.arrow().open_input_stream(source.path)
+
+
+def csv_schema(source: SourceFile) -> pa.Schema:
+    with _csv_stream(source) as raw, pacsv.open_csv(codec(source, raw), read_options=pacsv.ReadOptions(block_size=1 << 20)) as reader:
+        return reader.schema
+
+
+def _csv(opened: OpenFile, mapping: Input) -> Iterator[pa.RecordBatch]:
+    def passed_over(row: pacsv.InvalidRow) -> Literal["skip", "error"]:
+        opened.malformed += 1
+        return "skip"
+
+    with _csv_stream(opened.source) as raw:
+        # Every column is read as bytes and converted by our own rules, so that a bad value refuses its row and never the file.
+        reader = pacsv.open_csv(
+            codec(opened.source, raw),
+            read_options=pacsv.ReadOptions(block_size=CSV_BLOCK, use_threads=True),
+            parse_options=pacsv.ParseOptions(invalid_row_handler=passed_over),
+            convert_options=pacsv.ConvertOptions(
+                check_utf8=False,
+                include_columns=mapping.columns,
+                column_types={c: pa.binary() for c in mapping.columns},
+                null_values=[""],
+                strings_can_be_null=True,
+            ),
+        )
+        with reader:
+            for batch in reader:
+                opened.position = min(raw.tell() / opened.source.size, 1.0)
+                yield batch
+        opened.position = 1.0

@@ -1,0 +1,129 @@
+"""Rows on their way from files to buckets: packed, gathered by bucket under a memory budget, and written out when a bucket's buffer is full."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from flockwise.base.schemas import STORED_PINGS
+from flockwise.governance import Verdict
+from flockwise.store.columns import Batch
+
+__all__ = ["ROW_BYTES", "Spill", "load", "unpack"]
+
+Ints = npt.NDArray[np.int64]
+Ints32 = npt.NDArray[np.int32]
+
+WORDS = 5
+ROW_BYTES = 8 * WORDS
+"""A packed row: both halves of the pseudonym, the time, latitude and longitude, accuracy and position of the cell in the region."""
+LEAST_ROWS = 64
+
+
+class Spill:
+    """The buffers of one worker.
+
+    Args:
+        folder: where full buffers go.
+        worker: number of the worker, part of the file names.
+        buckets: a power of two; a row's bucket is given by the top bits of its pseudonym.
+        budget: bytes for all buffers of this worker.
+    """
+
+    def __init__(self, folder: Path, worker: int, buckets: int, budget: int) -> None:
+        self._folder, self._worker = folder, worker
+        self._shift = 65 - buckets.bit_length()
+        rows = max(LEAST_ROWS, budget // (ROW_BYTES * buckets))
+        self._rows = np.empty((buckets, rows, WORDS), np.int64)  # pages are taken when they are first written
+        self._fill = np.zeros(buckets, np.int64)
+
+    def add(self, batch: Batch, verdict: Verdict) -> None:
+        """Takes the accepted rows of a batch."""
+        i, n = 0, len(batch.high)
+        args = (batch.high, batch.low, batch.rows.t_us, verdict.lat_e6, verdict.lon_e6, verdict.accuracy_dm, verdict.place, verdict.reason)
+        while i < n:
+            i, full = _scatter(*args, self._shift, self._rows, self._fill, i)
+            if full >= 0:
+                self._write(full)
+
+    def _write(self, bucket: int) -> None:
+        handle = os.open(self._folder / f"{bucket:04d}-{self._worker}.raw", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(self._rows[bucket, : self._fill[bucket]].data.cast("B"))
+        self._fill[bucket] = 0
+
+    def rest(self, bucket: int) -> Ints:
+        """Rows of a bucket that were never written out."""
+        return self._rows[bucket, : self._fill[bucket]]
+
+
+def load(folder: Path, bucket: int, spills: list[Spill]) -> list[tuple[Path | None, Ints | None, int]]:
+    """Where the rows of a bucket lie: (file, rows in memory, number of rows)."""
+    parts: list[tuple[Path | None, Ints | None, int]] = []
+    for worker, spill in enumerate(spills):
+        path = folder / f"{bucket:04d}-{worker}.raw"
+        if path.exists():
+            parts.append((path, None, path.stat().st_size // ROW_BYTES))
+        rest = spill.rest(bucket)
+        if len(rest):
+            parts.append((None, rest, len(rest)))
+    return parts
+
+
+def unpack(packed: Ints, cells: Ints) -> pa.Table:
+    """Packed rows as a table of STORED_PINGS, in the order given."""
+    n = len(packed)
+    wide: list[Ints] = [np.empty(n, np.int64) for _ in range(4)]
+    narrow: list[Ints32] = [np.empty(n, np.int32) for _ in range(3)]
+    high, low, t_us, cell = wide
+    lat, lon, accuracy = narrow
+    _unpack(packed, cells, high, low, t_us, cell, lat, lon, accuracy)
+    return pa.table([high, low, t_us, lat, lon, accuracy, cell], schema=STORED_PINGS)
+
+
+@njit(nogil=True, cache=True)
+def _scatter(
+    high: Ints,
+    low: Ints,
+    t_us: Ints,
+    lat: Ints32,
+    lon: Ints32,
+    accuracy: Ints32,
+    place: Ints32,
+    reason: npt.NDArray[np.uint8],
+    shift: int,
+    rows: npt.NDArray[np.int64],
+    fill: Ints,
+    start: int,
+) -> tuple[int, int]:
+    """Packs rows from `start` on; stops at the end, or when a buffer has just become full. Returns the next row and the full bucket or -1."""
+    capacity = rows.shape[1]
+    low_half = np.int64(0xFFFFFFFF)
+    for i in range(start, len(high)):
+        if reason[i]:
+            continue
+        b = np.int64(np.uint64(high[i]) >> np.uint64(shift))
+        k = fill[b]
+        rows[b, k, 0] = high[i]
+        rows[b, k, 1] = low[i]
+        rows[b, k, 2] = t_us[i]
+        rows[b, k, 3] = (np.int64(lat[i]) << 32) | (np.int64(lon[i]) & low_half)
+        rows[b, k, 4] = (np.int64(accuracy[i]) << 32) | np.int64(place[i])
+        fill[b] = k + 1
+        if k + 1 == capacity:
+            return i + 1, int(b)
+    return len(high), -1
+
+
+@njit(nogil=True, cache=True)
+def _unpack(packed: Ints, cells: Ints, high: Ints, low: Ints, t_us: Ints, cell: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32) -> None:
+    for i in range(len(packed)):
+        high[i], low[i], t_us[i] = packed[i, 0], packed[i, 1], packed[i, 2]
+        lat[i], lon[i] = np.int32(packed[i, 3] >> 32), np.int32(packed[i, 3])
+        accuracy[i] = np.int32(packed[i, 4] >> 32)
+        cell[i] = cells[np.int32(packed[i, 4])]

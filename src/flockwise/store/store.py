@@ -1,0 +1,347 @@
+"""The store: pseudonymised pings in hash buckets of devices, private to this process's user, changed only by whole ingests."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flockwise.base.cellgrid import CellGrid
+from flockwise.base.files import sync_folder
+from flockwise.base.schemas import STORED_PINGS
+from flockwise.config import Study
+from flockwise.errors import ConfigError, DataError, RuleError, StoreError
+from flockwise.governance import REASONS, DoorRules
+from flockwise.store import keys
+from flockwise.store.columns import Reader, WallClock
+from flockwise.store.ingest import OPTOUTS, Counts, Ingest, OrderFn, ProgressFn
+from flockwise.store.manifest import MANIFEST, Manifest, Segment, damaged, settings_of
+from flockwise.store.optouts import OptOuts
+from flockwise.store.pseudonym import Pseudonyms
+from flockwise.store.reading import OpenFile, open_file
+from flockwise.store.report import IngestReport
+from flockwise.store.sources import SourceFile, find
+
+__all__ = ["Store"]
+
+DEVICES_PER_BUCKET = 4096
+LEAST_BUCKETS, MOST_BUCKETS = 4, 4096
+MEMORY_MB = 256
+
+SEGMENTS, STAGING, LOCK = "segments", "staging", "lock"
+
+
+class Store:
+    """The pings of one study. Make it with `Store.create` or `Store.open`.
+
+    Nothing here takes or gives an identifier: devices are pseudonyms, and only whole buckets are read.
+    """
+
+    def __init__(self, study: Study, manifest: Manifest, key: bytes) -> None:
+        self._study, self._manifest, self._key = study, manifest, key
+        self._root = study.store.path
+
+    @classmethod
+    def create(cls, study: Study) -> Store:
+        """A new, empty store in the study's folder.
+
+        The number of buckets is set here, from the public bound of the panel.
+
+        Raises:
+            StoreError: the folder holds a store (STORE_EXISTS) or something else (STORE_NOT_EMPTY).
+            ConfigError: the key file is missing, or lies in the store (STORE_KEY_INSIDE); the folder can't be made (STORE_FOLDER).
+            RuleError: STORE_KEY_MODE, STORE_MODE.
+        """
+        root = study.store.path
+        if study.store.key.resolve().is_relative_to(root.resolve()):
+            raise ConfigError(
+                "STORE_KEY_INSIDE",
+                what="The key of the pseudonyms must not lie in the store.",
+                got=str(study.store.key),
+                fix="Name a file outside the store in [store] key.",
+            )
+        key = keys.load(study.store.key)
+        if (root / MANIFEST).exists():
+            raise StoreError("STORE_EXISTS", what="There is a store here already.", got=str(root), fix="Open it, or name a new folder in [store] path.")
+        try:
+            root.mkdir(mode=0o700, exist_ok=True)
+            foreign = [p.name for p in root.iterdir() if p.name not in (LOCK, STAGING, SEGMENTS) and not p.name.startswith(f".{MANIFEST}.")]
+        except OSError as error:
+            raise ConfigError(
+                "STORE_FOLDER", what="The store's folder can't be made.", got=f"{root}: {type(error).__name__}", fix="Correct [store] path."
+            ) from error
+        if foreign:
+            raise StoreError(
+                "STORE_NOT_EMPTY",
+                what="The folder for the store holds other files.",
+                got=str(root),
+                fix="Name a new or empty folder in [store] path.",
+            )
+        _check_mode(root)
+        for name in (SEGMENTS, STAGING):
+            (root / name).mkdir(mode=0o700, exist_ok=True)
+        buckets = 1 << max(0, -(-study.privacy.panel_bound // DEVICES_PER_BUCKET) - 1).bit_length()
+        manifest = Manifest(settings_of(study), _key_id(key), min(MOST_BUCKETS, max(LEAST_BUCKETS, buckets)))
+        manifest.write(root)
+        return cls(study, manifest, key)
+
+    @classmethod
+    def open(cls, study: Study) -> Store:
+        """The store in the study's folder.
+
+        Raises:
+            StoreError: STORE_NOT_FOUND, STORE_DAMAGED, STORE_FORMAT; STORE_OTHER_STUDY if the study does not fit it.
+            ConfigError, RuleError: the key can't be used, or others have rights on the store (STORE_MODE).
+        """
+        root = study.store.path
+        manifest = Manifest.read(root)
+        _check_mode(root)
+        key = keys.load(study.store.key)
+        manifest.check(settings_of(study), _key_id(key))
+        return cls(study, manifest, key)
+
+    def buckets(self) -> list[int]:
+        """Numbers of the buckets: a public range, set when the store was made."""
+        return list(range(self._manifest.buckets))
+
+    def read(self, bucket: int) -> pa.Table:
+        """The pings of all devices of a bucket, complete, without those of devices that opted out.
+
+        Returns:
+            STORED_PINGS; in PING_ORDER if the store has one segment, else one sorted run per segment after the other.
+
+        Raises:
+            StoreError: STORE_DAMAGED.
+
+        Privacy: person-level; only the person stage may see it.
+        """
+        tables = []
+        for segment in self._manifest.segments:
+            name = f"{bucket:04d}.parquet"
+            if name in segment.files:
+                tables.append(self._load(segment, name))
+        if not tables:
+            return STORED_PINGS.empty_table()
+        table = pa.concat_tables(tables)
+        if len(self._opted_out):
+            refused = self._opted_out.holds(table["device_hi"].to_numpy(), table["device_lo"].to_numpy())
+            if refused.any():
+                table = table.filter(pa.array(~refused))
+        return table
+
+    def _load(self, segment: Segment, name: str) -> pa.Table:
+        try:
+            with pq.ParquetFile(self._root / SEGMENTS / segment.name / name, page_checksum_verification=True) as file:
+                return file.read(use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(self._root, f"{SEGMENTS}/{segment.name}/{name}: {type(error).__name__}") from error
+
+    @cached_property
+    def _opted_out(self) -> OptOuts:
+        return OptOuts.union([OptOuts.from_table(self._load(s, OPTOUTS)) for s in self._manifest.segments if OPTOUTS in s.files])
+
+    def content_digest(self) -> str:
+        """SHA-256 (hexadecimal) of what the store holds. Stays inside: a plain digest of the data would answer guesses about it."""
+        files = [[s.name, sorted(s.files.items())] for s in self._manifest.segments]
+        return hashlib.sha256(json.dumps([files, self._manifest.key_id]).encode()).hexdigest()
+
+    def keyed_digest(self) -> str:
+        """HMAC-SHA256 of the content digest under the secret key: what a certificate may print."""
+        return hmac.new(keys.derive(self._key, "digest"), self.content_digest().encode(), hashlib.sha256).hexdigest()
+
+    def ingest(
+        self,
+        sources: Sequence[str],
+        order: OrderFn,
+        progress: ProgressFn | None = None,
+        *,
+        memory_mb: int = MEMORY_MB,
+        threads: int = 2,
+    ) -> IngestReport:
+        """Adds files to the store: all of them or, after an error or a crash at any moment, none of them.
+
+        The same content under any name adds nothing when it is read in the same way. Rows that repeat stored ones within other content are stored
+        once more in a new segment and add nothing to a release: the person stage keeps one of several equal rows.
+
+        Args:
+            sources: files, folders and globs, local or by fsspec address.
+            order: `person.order` with the study's rules.
+            progress: called with (stage, done, total) from worker threads, one call at a time; stages are "check" (files), "read" (bytes) and
+                "order" (buckets).
+            memory_mb: megabytes for buffers, 16 or more; the rest of the process needs some 300 more.
+            threads: workers.
+
+        Returns:
+            Exact counts for the steward.
+
+        Raises:
+            DataError: a source or a file as a whole can't be used; the codes start with INGEST_.
+            StoreError: another ingest is running (STORE_BUSY); no room or rights to write (STORE_WRITE).
+
+        Privacy: the counts are not charged and must not be published. A row's fate depends on its own device's rows and public limits alone.
+        """
+        with self._locked():
+            self._manifest = Manifest.read(self._root)
+            self.__dict__.pop("_opted_out", None)
+            _clean(self._root, self._manifest)
+            found = find(sources)
+            seen = [_stamp(f) for f in found]
+            fresh, deliveries = self._fresh(found, threads, progress)
+            if not fresh:
+                return IngestReport(files_skipped=len(found))
+            opened = [open_file(f, self._study.input) for f in fresh]
+            staging = Path(tempfile.mkdtemp(dir=self._root / STAGING))
+            try:
+                counts = self._run(staging, opened, order, progress, memory_mb, threads)
+                changed = [f.shown for f, before in zip(found, seen, strict=True) if _stamp(f) != before]
+                if changed:
+                    raise DataError(
+                        "INGEST_FILE_CHANGED",
+                        what="A file changed while it was read.",
+                        got=", ".join(changed),
+                        state="Nothing was stored.",
+                        fix="Ingest again when the delivery is complete.",
+                    )
+                self._commit(staging, deliveries)
+            except OSError as error:
+                raise StoreError(
+                    "STORE_WRITE",
+                    what="The store can't be written.",
+                    got=f"{self._root}: {os.strerror(error.errno) if error.errno else type(error).__name__}",
+                    state="The store is as it was before.",
+                    fix="Check the room on the disk and the rights on the folder.",
+                ) from error
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+            return _report(counts, len(fresh), len(found) - len(fresh))
+
+    def _fresh(self, found: list[SourceFile], threads: int, progress: ProgressFn | None) -> tuple[list[SourceFile], list[str]]:
+        """The files whose content has not been ingested in this way before, and their keyed digests."""
+        how = self._study.input.model_dump_json()
+        key = keys.derive(self._key, "delivery")
+        done = set(self._manifest.deliveries)
+        fresh, deliveries = [], []
+        with ThreadPoolExecutor(threads) as pool:
+            for i, (file, digest) in enumerate(zip(found, pool.map(SourceFile.sha256, found), strict=True)):
+                mark = hmac.new(key, digest + how.encode(), hashlib.sha256).hexdigest()
+                if mark not in done:
+                    done.add(mark)
+                    fresh.append(file)
+                    deliveries.append(mark)
+                if progress is not None:
+                    progress("check", i + 1, len(found))
+        return fresh, deliveries
+
+    def _run(self, staging: Path, files: list[OpenFile], order: OrderFn, progress: ProgressFn | None, memory_mb: int, threads: int) -> Counts:
+        study, window = self._study, self._study.time_window
+        zone = study.input.time_zone
+        work = Ingest(
+            staging,
+            reader=Reader(
+                study.input,
+                WallClock(zone, window.start_us, window.end_us) if zone else None,
+                Pseudonyms(self._key, study.input.device_type, study.ledger.dataset),
+            ),
+            grid=CellGrid.build(study.area),
+            rules=DoorRules(window.start_us, window.end_us, 10 * int(self._manifest.settings["greatest_accuracy_m"])),
+            buckets=self._manifest.buckets,
+            order=order,
+            opted_out=self._opted_out,
+            progress=progress,
+            memory=max(16, memory_mb) << 20,
+            threads=threads,
+        )
+        self._digests = work.run(files)
+        return work.counts
+
+    def _commit(self, staging: Path, deliveries: list[str]) -> None:
+        segment = None
+        if self._digests:
+            segment = Segment(f"{len(self._manifest.segments) + 1:06d}", self._digests)
+            sync_folder(staging / "segment")
+            (staging / "segment").rename(self._root / SEGMENTS / segment.name)
+            sync_folder(self._root / SEGMENTS)
+        manifest = self._manifest.with_delivery(segment, deliveries)
+        manifest.write(self._root)  # from here on the ingest is done
+        self._manifest = manifest
+        self.__dict__.pop("_opted_out", None)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Only one process writes. The lock goes with the process, however it ends."""
+        handle = os.open(self._root / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise StoreError(
+                    "STORE_BUSY",
+                    what="Another ingest is writing to this store.",
+                    got=str(self._root),
+                    state="Nothing was stored by this one.",
+                    fix="Wait until it has ended, and ingest again.",
+                ) from error
+            yield
+        finally:
+            os.close(handle)
+
+
+def _key_id(key: bytes) -> str:
+    return keys.derive(key, "key id").hex()[:16]
+
+
+def _stamp(file: SourceFile) -> tuple[int, ...]:
+    try:
+        info = Path(file.path).stat()
+    except OSError:
+        return ()
+    return info.st_size, info.st_mtime_ns, info.st_ino
+
+
+def _check_mode(root: Path) -> None:
+    mode = stat.S_IMODE(root.stat().st_mode)
+    if mode & 0o077:
+        raise RuleError(
+            "STORE_MODE",
+            what="Others than its owner have rights on the store.",
+            got=f"{root}: mode {mode:04o}",
+            expected="mode 0700",
+            fix=f"Run: chmod 700 {root}",
+        )
+
+
+def _clean(root: Path, manifest: Manifest) -> None:
+    """Removes what a crashed ingest has left; no reader knows of it."""
+    known = {s.name for s in manifest.segments}
+    for leftover in [*(root / STAGING).iterdir(), *(p for p in (root / SEGMENTS).iterdir() if p.name not in known)]:
+        shutil.rmtree(leftover)
+    for draft in root.glob(f".{MANIFEST}.*.part"):
+        draft.unlink()
+
+
+def _report(counts: Counts, files: int, skipped: int) -> IngestReport:
+    refused = {name: int(n) for name, n in zip(REASONS[1:], counts.reasons[1:], strict=True) if n}
+    return IngestReport(
+        files=files,
+        files_skipped=skipped,
+        rows_read=int(counts.reasons.sum()),
+        stored=counts.stored,
+        refused=refused,
+        duplicates=counts.orders.get("duplicate", 0),
+        same_time=counts.orders.get("same_time", 0),
+        impossible_speed=counts.orders.get("impossible_speed", 0),
+        capped=counts.capped,
+    )
