@@ -103,17 +103,18 @@ def _cities() -> dict[str, Any]:
 
 def write_study(pings: Pings, folder: Path, *, days: int, resolution: int, devices_bound: int) -> Path:
     """A study of a set and the key it needs, in `folder`: presence by hour at `resolution` and one coarser, flows one and two coarser, in one slot."""
-    from flockwise import store
+    from flockwise import api
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "region.geojson").write_text(json.dumps(pings.region))
-    store.create_key(folder / "bench.key")
+    region, study = folder / "region.geojson", folder / "study.toml"
+    region.write_text(json.dumps(pings.region))
+    # init makes the key; its study is then replaced by one whose tables are those of this measurement.
+    api.init(study, region=region, start=pings.start, days=days, timezone=pings.timezone, name="bench")
     extra = (
         'accuracy = "accuracy"\nconsent_basis = "made-up pings: nobody is behind them"'
         if pings.kind == "standard"
         else 'accuracy = "accuracy_m"\nconsent = "consented_at"\nopt_out = "opted_out"'
     )
-    study = folder / "study.toml"
     study.write_text(
         f"""name = "bench"
 [store]
@@ -146,7 +147,7 @@ greatest_gap_min = 15
 unit = "device"
 window = "whole"
 epsilon = "1"
-delta = "1e-{max(6, len(str(devices_bound)) + 1)}"
+delta = "1e-{max(6, len(str(devices_bound - 1)) + 1)}"
 panel_bound = {devices_bound}
 [[tables]]
 kind = "presence"

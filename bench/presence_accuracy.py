@@ -1,10 +1,12 @@
 """Measure the error and the coverage of presence estimates on a public synthetic population.
 
-    python bench/presence_accuracy.py [--devices N ...] [--json]
+    python bench/presence_accuracy.py [--devices N ...] [--seeds K] [--json]
 
-Truth: devices with a home, a work place and other places on a disk of 1,027 H3 cells, one week of hours, with heavy-tailed gaps
-in what is seen. Noise: Gaussian, rounded to the published grid (the release draws discrete Gaussian noise of the same sigma;
-this file protects nobody and therefore may use numpy's generator).
+Truth: devices with a home, a work place and other places on a disk of 1,027 H3 cells, one week of hours; "gaps" sees each device in a heavy-tailed part
+of the hours (median about a third), "complete" in all of them. Rough data have an unexplained AR(1) departure of 20 % in every cell and hour.
+Noise: Gaussian, rounded to 1/256 device, with the sigma of the release (the release draws discrete Gaussian noise; this file protects nobody and may
+therefore use numpy's generator). Error: sum of absolute errors over sum of truth, so that 0.05 is 5 %.
+"ours" has the whole budget on the finest level; "ours, 3 levels" spends the default shares on resolutions 7, 6 and 5, each scored on its own.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import platform
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +25,9 @@ import h3
 import numpy as np
 import numpy.typing as npt
 
-from flockwise.estimate import presence
+from flockwise import estimate
+from flockwise.estimate.lowrank import strata
+from flockwise.estimate.tree import Family
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -108,7 +112,7 @@ def population(devices: int, z: Zones, *, seed: int = 7, complete: bool = False,
         out = ~at_work & (rng.random(devices) < outing * leisure[hour] * (1.5 if weekend else 1.0))
         which = rng.integers(0, 3, devices)
         place = np.where(out, others[which, np.arange(devices)], place)
-        roaming = mobile & (7 <= hour) & (hour <= 21)
+        roaming = mobile & (hour >= 7) & (hour <= 21)
         place[roaming] = np.minimum(np.searchsorted(anywhere, rng.random(int(roaming.sum()))), n - 1)
         if not complete:
             left -= 1
@@ -129,3 +133,160 @@ def roughen(truth: Floats, *, share: float = 0.2, memory: float = 0.7, seed: int
         walk[:, t] = memory * walk[:, t - 1] + math.sqrt(1 - memory**2) * rng.standard_normal(len(truth))
     rough: Floats = np.round(truth * np.maximum(0.0, 1 + share * walk))
     return rough
+
+
+def singular_values(z: Floats) -> Floats:
+    """Return the optimal shrinkage of singular values for unit noise (Gavish and Donoho 2017)."""
+    c, t = z.shape
+    left, s, right = np.linalg.svd(z, full_matrices=False)
+    inner = np.maximum((s**2 - c - t) ** 2 - 4 * c * t, 0.0)
+    kept = np.where(s > math.sqrt(c) + math.sqrt(t), np.sqrt(inner) / np.maximum(s, 1e-9), 0.0)
+    fitted: Floats = (left * kept) @ right
+    return fitted
+
+
+def fourier(z: Floats, size: Floats) -> Floats:
+    """Return the empirical-Bayes shrinkage of every frequency by strata of size."""
+    waves = np.fft.rfft(z, axis=1)
+    power = np.abs(waves) ** 2 / z.shape[1]
+    for group in strata(size):
+        waves[group] *= np.maximum(0.0, 1.0 - 1.0 / np.maximum(power[group].mean(0), 1e-9))
+    fitted: Floats = np.fft.irfft(waves, z.shape[1], axis=1)
+    return fitted
+
+
+def ebs(z: Floats, groups: Ints, hours_per_day: int = 24) -> Floats:
+    """Return the design notes' estimator: eigen-scores with a group effect, James-Stein of day, hour and day x hour, averaged with Fourier's."""
+    c, t = z.shape
+    energy, vectors = np.linalg.eigh(z.T @ z)
+    k = max(1, int((energy > (math.sqrt(c) + math.sqrt(t)) ** 2).sum()))
+    v = vectors[:, ::-1][:, :k].copy()
+    v[:, 0] *= np.sign(v[:, 0].sum()) or 1.0
+    a = z @ v
+    n = np.maximum(a[:, 0], 0.0)
+    fitted = a.copy()
+    for j in range(1, k):
+        prior = n * float(a[:, j] @ n) / max(float(n @ n), 1e-9)
+        weight = np.bincount(groups, n**2)
+        effect = np.bincount(groups, n * (a[:, j] - prior)) / np.maximum(weight, 1e-9)
+        spread = max(0.0, float(((effect**2 - 1 / np.maximum(weight, 1e-9)) * weight**2).sum() / max(float((weight**2).sum()), 1e-9)))
+        prior = prior + n * (effect * spread / (spread + 1 / np.maximum(weight, 1e-9)))[groups]
+        rest = a[:, j] - prior
+        for group in strata(a[:, 0]):
+            rest[group] *= max(0.0, 1.0 - 1.0 / max(float(np.mean(rest[group] ** 2)), 1e-9))
+        fitted[:, j] = np.clip(prior + rest, a[:, j] - 2, a[:, j] + 2)
+    left = (z - a @ v.T).reshape(c, -1, hours_per_day)
+    level = left.mean((1, 2), keepdims=True)
+    day, hour = left.mean(2, keepdims=True) - level, left.mean(1, keepdims=True) - level
+    out = fitted @ v.T
+    for part, size in ((day, left.shape[1] - 1), (hour, hours_per_day - 1), (left - level - day - hour, (left.shape[1] - 1) * (hours_per_day - 1))):
+        own = np.broadcast_to(part, left.shape).reshape(c, t)
+        out += own * np.maximum(0.0, 1.0 - (size - 2) / np.maximum((own**2).sum(1, keepdims=True), 1e-9))
+    averaged: Floats = 0.5 * (out + fourier(z, a[:, 0]))
+    return averaged
+
+
+def score(name: str, fitted: Floats, truth: Floats, covered: Any, sure: Any = None) -> dict[str, Any]:
+    """Return one row of results; `covered` and `sure` are arrays of bool, or None."""
+    return {
+        "method": name,
+        "rel_err": float(np.abs(fitted - truth).sum() / truth.sum()),
+        "coverage": None if covered is None else float(covered.mean()),
+        "coverage_published": float(covered[sure].mean()) if sure is not None and sure.any() else None,
+        "published": None if sure is None else float(sure.mean()),
+        "cells": len(truth),
+    }
+
+
+def compare(truth: Floats, z: Zones, epsilon: float, seed: int) -> list[dict[str, Any]]:
+    """Return the rows of all methods for one draw of the noise."""
+    rng = np.random.default_rng(seed)
+    unit = SIGMA_PER_UNIT[epsilon] * math.sqrt(truth.shape[1])
+    noisy = np.round((truth + unit * rng.standard_normal(truth.shape)) * 256) / 256
+    top = z.parents[1][z.parents[0]]  # type: ignore[index]  # three levels: the first two have parents
+    family = Family(top, z.counts[2])
+
+    def legal(fitted: Floats) -> Floats:
+        """Non-negative, with the coarse sums it had."""
+        return family.project(fitted, np.maximum(family.sums(fitted), 0.0))
+
+    white = noisy / unit
+    size = white.sum(1)
+    rows = [score("plain noisy", noisy, truth, np.abs(noisy - truth) <= 1.645 * unit), score("non-negative", legal(noisy), truth, None)]
+    for name, fitted in (("singular values", singular_values(white)), ("Fourier", fourier(white, size)), ("EBS + Fourier (design notes)", ebs(white, top))):
+        rows.append(score(name, legal(fitted * unit), truth, None))
+    calendar = estimate.Calendar.regular(truth.shape[1], 24)
+    start = time.perf_counter()
+    alone = estimate.estimate_presence([estimate.NoisyLevel(noisy, unit)], calendar)[0]
+    seconds = time.perf_counter() - start
+    rows.append(score("ours", alone.devices, truth, (alone.lower <= truth) & (truth <= alone.upper), alone.published) | {"seconds": seconds})
+    levels, exact, truths = [], truth, []
+    for place, share in enumerate(estimate.level_shares([7, 6, 5])):
+        sigma = unit / math.sqrt(share)
+        above = z.parents[place]
+        levels.append(estimate.NoisyLevel(np.round((exact + sigma * rng.standard_normal(exact.shape)) * 256) / 256, sigma, above))
+        truths.append(exact)
+        if above is not None:
+            exact = Family(above, z.counts[place + 1]).sums(exact)
+    start = time.perf_counter()
+    found = estimate.estimate_presence(levels, calendar)
+    seconds = time.perf_counter() - start
+    for resolution, level, exact in zip((7, 6, 5), found, truths, strict=True):
+        rows.append(score(f"ours, 3 levels, r{resolution}", level.devices, exact, (level.lower <= exact) & (exact <= level.upper), level.published))
+        rows[-1]["seconds"] = seconds
+    return rows
+
+
+def mean(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the mean of the figures of several draws."""
+    out = dict(rows[0])
+    for key in ("rel_err", "coverage", "coverage_published", "published", "seconds"):
+        known = [row[key] for row in rows if row.get(key) is not None]
+        out[key] = round(sum(known) / len(known), 4) if known else None
+    return out
+
+
+def run(devices: list[int], seeds: int) -> list[dict[str, Any]]:
+    """Return the rows of every population, epsilon and method."""
+    z = zones()
+    results = []
+    for count in devices:
+        for complete in (False, True):
+            smooth = population(count, z, complete=complete)
+            for data, truth in (("smooth", smooth), ("rough", roughen(smooth))):
+                for epsilon in SIGMA_PER_UNIT:
+                    draws = [compare(truth, z, epsilon, seed) for seed in range(1, seeds + 1)]
+                    rows = [mean(list(same)) for same in zip(*draws, strict=True)]
+                    target = (TARGETS if data == "smooth" else ROUGH_TARGETS).get((count, epsilon))
+                    for row in rows:
+                        fine = row["cells"] == z.counts[0]
+                        row |= {"devices": count, "epsilon": epsilon, "data": data, "seen": "complete" if complete else "gaps", "draws": seeds}
+                        row["ratio_to_plain"] = round(row["rel_err"] / rows[0]["rel_err"], 4) if fine else None
+                        row["target"] = target if fine else None
+                    results += rows
+    return results
+
+
+def main() -> None:
+    """Run the comparison and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--devices", type=int, nargs="+", default=[50_000, 500_000])
+    parser.add_argument("--seeds", type=int, default=2, help="noise draws a case (default 2)")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    results = run(options.devices, options.seeds)
+    if options.json:
+        machine = {"cores": os.cpu_count(), "system": platform.system(), "processor": platform.machine()}
+        versions = {"python": platform.python_version(), "numpy": np.__version__, "h3": h3.__version__}
+        json.dump({"results": results, "machine": machine, "versions": versions}, sys.stdout, indent=1)
+        print()
+        return
+    columns = ("rel_err", "ratio_to_plain", "target", "coverage", "published", "coverage_published")
+    print(f"{'devices':>8} {'eps':>3} {'data':<7}{'seen':<9} {'method':<29} {'cells':>5}" + "".join(f" {name[:9]:>9}" for name in columns))
+    for r in results:
+        figures = "".join(f" {r[name]:>9.3f}" if r[name] is not None else f" {'':>9}" for name in columns)
+        print(f"{r['devices']:>8} {r['epsilon']:>3.0f} {r['data']:<7}{r['seen']:<9} {r['method']:<29} {r['cells']:>5}" + figures)
+
+
+if __name__ == "__main__":
+    main()

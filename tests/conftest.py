@@ -12,7 +12,7 @@ import pytest
 
 from flockwise import api
 
-START = date(2026, 3, 2)
+START = date(2026, 5, 4)
 
 
 @dataclass(frozen=True)

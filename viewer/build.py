@@ -8,10 +8,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -42,13 +45,23 @@ def npm(*arguments: str, folder: Path, environment: dict[str, str]) -> None:
         sys.exit(f"npm {' '.join(arguments)} failed in {folder.name}/ (exit code {code})")
 
 
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time: test workers share node_modules."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def install(folder: Path, environment: dict[str, str]) -> None:
     """Exactly what package-lock.json names, in node_modules."""
     stamp = folder / "node_modules" / ".installed-from"
     digest = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != digest:
-        npm("ci", folder=folder, environment=environment)
-        stamp.write_text(digest)
+    with locked(HERE.parent / "build"):
+        if not stamp.exists() or stamp.read_text() != digest:
+            npm("ci", folder=folder, environment=environment)
+            stamp.write_text(digest)
 
 
 def build(out: Path) -> None:

@@ -88,7 +88,7 @@ def simulate(
     out: Path,
     *,
     devices: int = 50_000,
-    start: date = date(2026, 3, 2),
+    start: date = date(2026, 5, 4),
     days: int = 7,
     seed: int = 1,
     progress: Progress | None = None,
@@ -317,7 +317,7 @@ def demo(out: Path, *, devices: int = 50_000, days: int = 7, seed: int = 1, prog
         progress: called with a stage's name, how much is done and how much there is.
     """
     out = Path(out)
-    start, study = date(2026, 3, 2), out / "study.toml"
+    start, study = date(2026, 5, 4), out / "study.toml"
     seconds: dict[str, float] = {}
 
     def timed(stage: str, work: Callable[[], Outcome]) -> Outcome:
@@ -328,7 +328,8 @@ def demo(out: Path, *, devices: int = 50_000, days: int = 7, seed: int = 1, prog
 
     world, settings = out / "world", {"devices": devices, "days": days, "seed": seed}
     _same_settings(out / "demo.json", settings)
-    timed("simulate", lambda: simulate(world, devices=devices, start=start, days=days, seed=seed, progress=progress))
+    if not (world / "pings").exists():
+        timed("simulate", lambda: simulate(world, devices=devices, start=start, days=days, seed=seed, progress=progress))
     if not study.exists():
         init(
             study,

@@ -53,30 +53,32 @@ def builder() -> ModuleType:
     return sys.modules[name]
 
 
+def _unpack(folder: Path, environment: dict[str, str]) -> None:
+    part = folder.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    source = HERE / "node_modules" / "@sparticuz" / "chromium" / "bin"
+    subprocess.run(["node", str(HERE / "unpack.mjs"), str(source), str(part)], env=environment, check=True)
+    for archive in sorted(part.glob("*.tar")):
+        with tarfile.open(archive) as tar:
+            tar.extractall(part, filter="data")
+        archive.unlink()
+    (part / "chromium").chmod(0o755)
+    (part / "fonts.conf").write_text(FONTS.format(folder=folder))
+    part.rename(folder)
+
+
 def executable() -> Path:
     """The path of Chromium, installed and unpacked if that was not done for this package-lock.json."""
     digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
     folder = CACHE / digest
+    build = builder()
+    environment = build.node_environment()
     if not (folder / "chromium").exists():
-        build = builder()
-        environment = build.node_environment()
         build.install(HERE, environment)
-        CACHE.mkdir(parents=True, exist_ok=True)
-        part = CACHE / f"{digest}.{os.getpid()}.part"
-        part.mkdir()
-        try:
-            source = HERE / "node_modules" / "@sparticuz" / "chromium" / "bin"
-            subprocess.run(["node", str(HERE / "unpack.mjs"), str(source), str(part)], env=environment, check=True)
-            for archive in sorted(part.glob("*.tar")):
-                with tarfile.open(archive) as tar:
-                    tar.extractall(part, filter="data")
-                archive.unlink()
-            (part / "chromium").chmod(0o755)
-            (part / "fonts.conf").write_text(FONTS.format(folder=folder))
-            if not folder.exists():
-                part.rename(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+    with build.locked(CACHE):
+        if not (folder / "chromium").exists():
+            _unpack(folder, environment)
     return folder / "chromium"
 
 

@@ -20,7 +20,7 @@ Row = tuple[int, int, int, int, int, int, int]
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
-START = 1_772_428_800_000_000  # 2026-03-02 05:00 UTC
+START = 1_772_427_600_000_000  # 2026-03-02 05:00 UTC
 CENTRE = "872a1072bffffff"
 CELLS = np.sort(np.array([int(c, 16) for c in h3.grid_disk(CENTRE, 2)], dtype=np.int64))
 PLACES = [h3.cell_to_latlng(f"{c:x}") for c in (*CELLS[:5].tolist(), int(max(h3.grid_ring(CENTRE, 4)), 16))]  # the last is outside the domain

@@ -55,6 +55,7 @@ export class MapView {
   private version = 0;
   /** Whether the reader has moved the map: from then on it stays where they left it. */
   private touched = false;
+  private readonly named: Set<string>;
 
   constructor(
     container: HTMLElement,
@@ -66,13 +67,14 @@ export class MapView {
     onHover: (picked: Picked | null) => void,
     onClick: (picked: Picked) => void,
   ) {
+    this.named = new Set(home.names);
     // The fragment makes MapLibre start the worker as a classic script, which a page opened as a file can do.
     setWorkerUrl(`${URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }))}#.cjs`);
     this.map = new MapLibre({
       container,
       style: this.style(),
       bounds: this.bounds(),
-      fitBoundsOptions: { padding: 24 },
+      fitBoundsOptions: { padding: 16 },
       maxBounds: box,
       maxZoom: 13,
       attributionControl: false,
@@ -109,14 +111,14 @@ export class MapView {
     });
     this.map.on("move", () => this.placeLabels());
     this.map.on("resize", () => {
-      if (!this.touched) this.map.fitBounds(this.bounds(), { padding: 24, animate: false });
+      if (!this.touched) this.map.fitBounds(this.bounds(), { padding: 16, animate: false });
       this.placeLabels();
     });
     for (const kind of ["movestart", "zoomstart"] as const) this.map.on(kind, (event) => (this.touched ||= Boolean(event.originalEvent)));
   }
 
   fit(): void {
-    this.map.fitBounds(this.bounds(), { padding: 24, animate: this.moving });
+    this.map.fitBounds(this.bounds(), { padding: 16, animate: this.moving });
   }
 
   /** Where a zone's centre is in the container, in pixels. */
@@ -344,9 +346,8 @@ export class MapView {
     this.labels.replaceChildren(...out);
   }
 
-  /** Places inside the region come first, then by size. */
-  private near([, lon, lat, size]: [string, number, number, number]): number {
-    const [west, south, east, north] = this.bounds();
-    return size + (lon > west && lon < east && lat > south && lat < north ? 1000 : 0);
+  /** Places that hold cells of the region come first, then the larger. */
+  private near([name, , , size]: [string, number, number, number]): number {
+    return size + (this.named.has(name) ? 1000 : 0);
   }
 }

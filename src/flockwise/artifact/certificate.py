@@ -142,7 +142,7 @@ class TableSummary(_Part):
     sigma: FiniteFloat = Field(gt=0, description="Standard deviation of the noise in devices or trips.")
     threshold: FiniteFloat = Field(ge=0, description="Noisy values (for presence: estimates) below it are withheld. Never applied to true values.")
     interval: Literal["90 %"] = Field("90 %", description="Nominal coverage of lower to upper, for what they are said to cover.")
-    typical_relative_error: FiniteFloat | None = Field(None, ge=0, description="Median of half the interval over the figure; null if nothing is published.")
+    typical_relative_error: FiniteFloat | None = Field(None, ge=0, description="Of what is published: sum of standard errors over sum of figures, or null.")
     slots: Slots = Field(description="The time slots.")
     adds_up: bool = Field(False, description="Whether figures add up to those of the next coarser level, where all are published.")
 

@@ -10,6 +10,7 @@ __all__ = ["delta_of", "gives_epsilon", "guess_percent", "is_tight", "scale_cove
 
 _CONTEXT = Context(prec=60)
 _SLACK = Decimal("1e-9")
+_RHO_STEP, _EPSILON_STEP = Fraction(1, 10**12), Fraction(1, 10**9)
 
 
 def delta_of(rho: Fraction, epsilon: Fraction) -> Decimal:
@@ -53,8 +54,11 @@ def gives_epsilon(rho: Fraction, epsilon: Fraction, delta: Fraction) -> bool:
 
 
 def is_tight(rho: Fraction, epsilon: Fraction, delta: Fraction) -> bool:
-    """Whether an epsilon smaller by a thousandth would be too small: a certificate does not overstate what was charged either."""
-    return not gives_epsilon(rho, epsilon * Fraction(999, 1000), delta)
+    """Whether an epsilon smaller by a thousandth would be too small: a certificate does not overstate what was charged either.
+
+    The grids on which rho is rounded down (1e-12) and a derived epsilon up (1e-9) are allowed for.
+    """
+    return not gives_epsilon(rho + 2 * _RHO_STEP, epsilon * Fraction(999, 1000) - 2 * _EPSILON_STEP, delta)
 
 
 def scale_covers(sigma_grid: Fraction, bound: int, weight: int, rho: Fraction) -> bool:

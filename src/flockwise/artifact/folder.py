@@ -151,29 +151,15 @@ def write(folder: Path, tables: Mapping[str, pa.Table], certificate: Certificate
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _fill(fresh: Path, tables: Mapping[str, pa.Table], certificate: Certificate) -> Certificate:
-    shapes = Shapes(tables["zones"])
-    for kind in SCHEMAS:
-        if kind in tables:
-            write_parquet(fresh / f"{kind}.parquet", kind, tables[kind], shapes)
-    (fresh / README).write_text(readme(certificate), encoding="utf-8")
-    files = {path.name: sha256_of(path) for path in sorted(fresh.iterdir())}
-    final = certificate.model_copy(update={"files": files})
-    (fresh / CERTIFICATE).write_text(final.to_json(), encoding="utf-8")
-    sums = {**files, CERTIFICATE: sha256_of(fresh / CERTIFICATE)}
-    (fresh / SUMS).write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)), encoding="ascii")
-    for path in fresh.iterdir():
-        _sync(path)
-    return final
-
-
 def check_place(folder: Path) -> None:
+    """Refuses a place where something lies that `write` would not replace. Ask before anything is spent.
+
+    Args:
+        folder: where a release is to be published: nothing there, an empty folder, or an older release.
+
+    Raises:
+        ArtifactError: something else is there. It is as it was.
+    """
     if not (folder.exists() or folder.is_symlink()):
         return
     names = {p.name for p in folder.iterdir()} if folder.is_dir() and not folder.is_symlink() else {""}
@@ -194,6 +180,28 @@ def check_place(folder: Path) -> None:
         state="Nothing was written there.",
         fix="Give another folder.",
     )
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _fill(fresh: Path, tables: Mapping[str, pa.Table], certificate: Certificate) -> Certificate:
+    shapes = Shapes(tables["zones"])
+    for kind in SCHEMAS:
+        if kind in tables:
+            write_parquet(fresh / f"{kind}.parquet", kind, tables[kind], shapes)
+    (fresh / README).write_text(readme(certificate), encoding="utf-8")
+    files = {path.name: sha256_of(path) for path in sorted(fresh.iterdir())}
+    final = certificate.model_copy(update={"files": files})
+    (fresh / CERTIFICATE).write_text(final.to_json(), encoding="utf-8")
+    sums = {**files, CERTIFICATE: sha256_of(fresh / CERTIFICATE)}
+    (fresh / SUMS).write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)), encoding="ascii")
+    for path in fresh.iterdir():
+        _sync(path)
+    return final
 
 
 def _same(folder: Path, fresh: Path) -> bool:

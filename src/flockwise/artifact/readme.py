@@ -32,7 +32,7 @@ def readme(certificate: Certificate) -> str:
         "Files\n" + "\n".join(f"  {name:<18} {_FILES[name]}" for name in shown),
         _wrap(
             f"The promise: epsilon {_exact(c.privacy.epsilon)} at delta {_exact(c.privacy.delta)} (rho {_exact(c.privacy.rho)}) for one {c.unit} "
-            f"over the whole window. {c.privacy.definition}"
+            f"over the whole window. Definition: {c.privacy.definition}."
         ),
         "\n".join(_item(text) for text in c.meaning),
         "What is not promised\n" + "\n".join(_item(text) for text in c.limits),

@@ -195,10 +195,11 @@ def _parts(artifact: Artifact, kind: str, columns: list[str]) -> Iterator[pa.Tab
 
 
 def _published(table: pa.Table, kind: str) -> Bools:
-    status = np.asarray(table.column("status").to_pylist(), dtype=object)
-    if not np.isin(status, ["published", "withheld"]).all():
+    status: Any = table.column("status").cast(pa.string())
+    published, withheld = (np.asarray(status.to_numpy() == word, dtype=np.bool_) for word in ("published", "withheld"))
+    if not (published | withheld).all():
         raise fail("ARTIFACT_STATUS", "A status is not known.", f"{kind}.parquet")
-    return np.asarray(status == "published", dtype=np.bool_)
+    return published
 
 
 def _floats(table: pa.Table, name: str) -> npt.NDArray[np.float64]:

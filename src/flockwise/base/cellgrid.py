@@ -161,7 +161,6 @@ def _geometry(region: Region) -> tuple[Ints, Floats, Ints32, Ints32, Ints32]:
     cells = np.concatenate([own, ring])
     points = cells_to_coordinates(cells.astype(np.uint64))
     lat, lon = np.asarray(points["lat"]), np.asarray(points["lng"])
-    centre = _sphere(lat, lon)
     corners, plain = _corners(cells)
     at = _sphere(corners[..., 0], corners[..., 1])
     planes = np.cross(at, np.roll(at, -1, axis=1))

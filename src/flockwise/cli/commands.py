@@ -43,7 +43,7 @@ def demo(out: Path, devices: int, days: int, seed: int, as_json: bool) -> None:
 @main.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--devices", type=click.IntRange(1, 50_000_000), default=50_000, show_default=True, help="Simulated devices.")
-@click.option("--start", type=_DATE, default="2026-03-02", show_default=True, help="First local day.")
+@click.option("--start", type=_DATE, default="2026-05-04", show_default=True, help="First local day.")
 @click.option("--days", type=click.IntRange(1, 28), default=7, show_default=True, help="Days.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same pings.")
 @json_option

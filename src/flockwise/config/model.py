@@ -220,7 +220,7 @@ class FlowsTable(_TableBase):
     kind: Literal["flows"]
     slots: tuple[str, ...] = Field(("00:00",), description='Starts of the slots of the day in local time; the first is "00:00".')
     greatest_trip_h: int = Field(12, ge=1, le=72, description="Two stays further apart in time are not joined by a trip.")
-    trips_bound: int = Field(30, ge=1, le=10_000, description="Contribution bound: norm of one device's trips that is kept whole whatever else it does.")
+    trips_bound: int = Field(4, ge=1, le=10_000, description="Contribution bound: norm of one device's trips that is kept whole whatever else it does.")
     ghosts: int = Field(5, ge=1, le=1000, description="Expected number of published pairs that are empty in truth.")
 
     @field_validator("slots")
@@ -247,7 +247,7 @@ Table = Annotated[PresenceTable | FlowsTable, Field(discriminator="kind")]
 class Study(_Part):
     """A study: whose pings, where, when, under which promise, and what is published."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}$", description="Letters, digits, spaces, dots, underscores and hyphens.")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .,_-]{0,79}$", description="Letters, digits, spaces, commas, dots, underscores and hyphens.")
     store: Store
     ledger: Ledger
     region: RegionSpec

@@ -68,7 +68,8 @@ def _kind(spec: dict[str, Any]) -> str:
         return "exact number as text"
     if kind == "array":
         return "list"
-    return {"string": spec.get("format", "text"), "integer": _range(spec)}.get(kind, kind)
+    names: dict[str, str] = {"string": spec.get("format", "text"), "integer": _range(spec)}
+    return names.get(str(kind), str(kind))
 
 
 def _range(spec: dict[str, Any]) -> str:

@@ -211,6 +211,6 @@ resolution = 6
 coarser = [5]
 slots = ["00:00", "06:00", "10:00", "15:00", "19:00"]
 greatest_trip_h = 12  # stays further apart in time are not joined by a trip
-trips_bound = 30  # contribution bound: how many trips of one device count in full at least
+trips_bound = 4  # contribution bound: the norm of one device's trips that is kept whole whatever else it does
 weight = "1/4"
 """

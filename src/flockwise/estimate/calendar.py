@@ -92,5 +92,10 @@ class Calendar:
 
 def _refused(got: str, expected: str) -> DataError:
     return DataError(
-        "ESTIMATE_CALENDAR", what="the calendar does not fit the slots.", got=got, expected=expected, state="Nothing was estimated.", fix="Pass the window's own labels."
+        "ESTIMATE_CALENDAR",
+        what="the calendar does not fit the slots.",
+        got=got,
+        expected=expected,
+        state="Nothing was estimated.",
+        fix="Pass the window's own labels.",
     )

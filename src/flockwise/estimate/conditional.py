@@ -102,21 +102,21 @@ def conditional_estimate(values: Floats, sigma: float, threshold: float, *, cove
         coverage: of the intervals.
 
     Returns:
-        `value`, `naive`, `median`, `lower` and `upper`, cut at zero: the truth is a count. Of all the values printed, `coverage` of the intervals hold the (clipped) sum that the noise was added to; for an empty row the cut
-        makes it 0.5 + coverage / 2.
+        `value`, `naive`, `median`, `lower` and `upper`, cut at zero: the truth is a count. Of all the values printed, `coverage` of the intervals hold the
+        (clipped) sum that the noise was added to; for an empty row the cut makes it 0.5 + coverage / 2.
 
     Raises:
         DataError: a value under the threshold or not finite, sigma not positive.
 
     Privacy: post-processing of printed values; charges nothing.
 
-    Source: Lee, Sun, Sun and Taylor 2016, section 5; PRIVACY notes, 9.
+    Source: Lee, Sun, Sun and Taylor 2016, section 5; docs/claims/intervals.md.
 
     Example:
         >>> import numpy as np
         >>> e = conditional_estimate(np.array([41.0, 45.0, 80.0]), sigma=10.0, threshold=40.0)
         >>> e.lower.round(1).tolist(), e.upper.round(1).tolist()
-        ([0.0, 0.0, 62.9], [38.5, 54.4, 96.4])
+        ([0.0, 0.0, 63.5], [45.4, 59.4, 96.4])
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or not sigma > 0.0 or not 0.0 < coverage < 1.0 or (values.size and not (np.isfinite(values).all() and values.min() >= threshold)):

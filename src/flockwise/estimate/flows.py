@@ -100,5 +100,10 @@ def printed_rows(origin: Ints, destination: Ints, slot: Ints, values: Floats, si
 
 def _refused(got: str, expected: str) -> DataError:
     return DataError(
-        "ESTIMATE_FLOWS", what="noisy flows do not have a shape that can be printed.", got=got, expected=expected, state="Nothing was estimated.", fix="Pass them as released."
+        "ESTIMATE_FLOWS",
+        what="noisy flows do not have a shape that can be printed.",
+        got=got,
+        expected=expected,
+        state="Nothing was estimated.",
+        fix="Pass them as released.",
     )

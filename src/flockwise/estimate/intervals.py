@@ -15,6 +15,7 @@ __all__ = ["mean_squared_errors", "signs"]
 
 _PROBES = 6
 _STEP = 0.1
+_ALLOWANCE = 0.25  # standard errors of a whole level's Stein risk, added for what so little data can't show
 _STRATUM, _FEWEST = 32, 5  # cells that share one error: at most, at least
 
 
@@ -57,7 +58,7 @@ class _Moments:
 
 def _probe(smoother: Smoother, noisy: Sequence[Floats], bases: Sequence[Floats]) -> list[_Moments]:
     """Return the moments of each level's response to the fixed directions."""
-    out = [_Moments(*values.shape, bases) for values in noisy]
+    out = [_Moments(values.shape[0], values.shape[1], bases) for values in noisy]
     for probe in range(_PROBES):
         push = [sigma * signs(probe, place, *values.shape) for place, (sigma, values) in enumerate(zip(smoother.sigmas, noisy, strict=True))]
         up = smoother.smooth([v + _STEP * p for v, p in zip(noisy, push, strict=True)])
@@ -80,16 +81,17 @@ def _nonnegative_fit(target: Floats, features: Floats, weight: Floats) -> Floats
     if determinant > 1e-12 * gram[0, 0] * gram[1, 1]:
         both = np.array([gram[1, 1] * right[0] - gram[0, 1] * right[1], gram[0, 0] * right[1] - gram[0, 1] * right[0]]) / determinant
         answer = both if (both >= 0).all() else answer
-    return answer / scale
+    unscaled: Floats = answer / scale
+    return unscaled
 
 
-def _bias(mean: Floats, stein: Floats, variance: Floats, error: Floats) -> Floats:
-    """Return a smooth, non-negative squared bias a cell, a curve a m + b m^2 through what Stein's estimate exceeds the variance by."""
+def _bias(mean: Floats, stein: Floats, base: Floats, error: Floats) -> Floats:
+    """Return a smooth, non-negative squared bias a cell, a curve a m + b m^2 through what Stein's estimate exceeds `base` by."""
     features = np.column_stack([mean, mean**2])
     curve = np.zeros(len(mean))
     for _ in range(3):
-        weight = 1.0 / (error**2 + (curve + variance) ** 2)
-        curve = features @ _nonnegative_fit(stein - variance, features, weight)
+        weight = 1.0 / (error**2 + (curve + base) ** 2)
+        curve = features @ _nonnegative_fit(stein - base, features, weight)
     return curve
 
 
@@ -114,7 +116,8 @@ def _squared_bias(off: Floats, mean: Floats, spread: Floats, seen: _Moments) -> 
     for own, variance, slope, size in zip(energy, squares, products, [*dimensions, slots - sum(dimensions)], strict=True):
         if size:
             stein = own - spread * size + 2.0 * slope
-            total += _bias(mean, stein / slots, variance / slots, spread * np.sqrt(2.0 * size) / slots)
+            base = np.maximum(variance, slope)
+            total += _bias(mean, stein / slots, base / slots, spread * np.sqrt(2.0 * size) / slots)
     return total
 
 
@@ -128,8 +131,11 @@ def _level_errors(estimate: Floats, reference: Floats, spread: Floats, seen: _Mo
     bands = calendar.bands
     wanted = min(_STRATUM, max(_FEWEST, cells // 6))
     groups = [(cell, np.flatnonzero(bands == band)) for cell in strata(mean, wanted) for band in np.unique(bands)]
-    floor = 1e-6 * float(spread.mean())
-    model = np.array([seen.square[np.ix_(c, t)].mean() + bias[c].mean() for c, t in groups]) + floor
+    floor = _ALLOWANCE * float(spread.mean()) * np.sqrt(2.0 / off.size)
+    square = np.array([seen.square[np.ix_(c, t)].mean() for c, t in groups])
+    product = np.array([seen.product[np.ix_(c, t)].mean() for c, t in groups])
+    # An estimate is the mean of a posterior whose variance is the slope times the noise (Tweedie); its own variance alone would leave out what is not known.
+    model = np.maximum(square, product) + np.array([bias[c].mean() for c, _ in groups]) + floor
     measured = np.array([stein[np.ix_(c, t)].mean() for c, t in groups])
     chance = np.array([spread[c].mean() * np.sqrt(2.0 / (len(c) * len(t))) for c, t in groups])
     risk = np.empty_like(estimate)

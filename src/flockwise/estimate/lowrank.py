@@ -94,8 +94,8 @@ def fit_low_rank(values: Floats) -> LowRank:
     Args:
         values: cells x slots, noise of standard deviation 1.
 
-    Source: Gavish and Donoho 2017 (the shrinkage); Efron and Morris 1973 (the strata); PRESENCE notes, "EBS" (differs: flat first, the noise level of
-    scores, no parent effects, no limit on the move: measured in the claim page).
+    Source: Gavish and Donoho 2017 (the shrinkage); Efron and Morris 1973 (the strata); docs/claims/estimates.md (differs from the usual: flat first, the noise of
+    scores set by the shrinkage).
     """
     cells, slots = values.shape
     flat = np.full(slots, 1.0 / np.sqrt(slots))

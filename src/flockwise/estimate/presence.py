@@ -5,6 +5,7 @@ Everything here is post-processing of released values: noisy arrays, their noise
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 from statistics import NormalDist
@@ -48,7 +49,7 @@ def level_shares(levels: Sequence[int]) -> tuple[Fraction, ...]:
         >>> [str(share) for share in level_shares([7, 6, 5])]
         ['4/5', '3/20', '1/20']
     """
-    if len(levels) not in _SHARES or any(a <= b for a, b in zip(levels, levels[1:], strict=False)):
+    if len(levels) not in _SHARES or any(a <= b for a, b in itertools.pairwise(levels)):
         raise DataError(
             "ESTIMATE_LEVELS",
             what="there is no default split of the budget for these levels.",

@@ -30,7 +30,7 @@ def shrink_spectrum(left: Floats, size: Floats, patterns: Floats) -> Floats:
         size: one number a cell; cells of like size are pooled.
         patterns: slots x patterns, orthonormal; the noise along them is gone from `left`, and is not counted.
 
-    Source: empirical-Bayes (Wiener) shrinkage of Fourier coefficients; PRESENCE notes, "Fourier, empirical Bayes per size stratum".
+    Source: empirical-Bayes (Wiener) shrinkage of Fourier coefficients; measured in docs/claims/estimates.md.
     """
     slots = left.shape[1]
     waves = np.fft.rfft(left, axis=1)

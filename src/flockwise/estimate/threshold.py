@@ -28,7 +28,7 @@ def ghost_threshold(sigma: float, public_size: int, ghosts: float, *, grid: floa
 
     Privacy: reads public sizes only; printing what reaches it is post-processing of noisy values.
 
-    Source: PRIVACY notes, 6; the half step is argued in docs/claims/threshold.md.
+    Source: docs/claims/threshold.md, where the half step is argued too.
 
     Example:
         >>> round(ghost_threshold(1.0, 1029**2, 30), 2)

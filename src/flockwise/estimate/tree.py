@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,7 +60,7 @@ class Family:
 
 def families(levels: Sequence[NoisyLevel]) -> list[Family]:
     """Return one family between each level and the next, and at last one of the coarsest cells under a single root."""
-    out = [Family(level.parent, len(above.noisy)) for level, above in zip(levels, levels[1:], strict=False) if level.parent is not None]
+    out = [Family(level.parent, len(above.noisy)) for level, above in itertools.pairwise(levels) if level.parent is not None]
     out.append(Family(np.zeros(len(levels[-1].noisy), dtype=np.int64), 1))
     return out
 

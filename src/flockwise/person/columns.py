@@ -53,7 +53,7 @@ def table_of(columns: Columns) -> pa.Table:
     return pa.Table.from_arrays([pa.array(c) for c in columns], schema=STORED_PINGS)
 
 
-def _array(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+def _array(column: pa.ChunkedArray[Any]) -> npt.NDArray[Any]:
     if column.num_chunks == 1:
         return np.ascontiguousarray(column.chunk(0).to_numpy(zero_copy_only=False))
     return np.ascontiguousarray(column.to_numpy())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,8 @@ def build(plan: Plan, noisy: Noisy) -> tuple[dict[str, pa.Table], dict[str, Show
         Reads noisy values and public facts only.
     """
     regions = {b.level: b.region.cells for b in plan.blocks}
-    tables, shown = {"zones": artifact.zones(regions)}, {}
+    tables = {"zones": artifact.zones(regions)}
+    shown: dict[str, Shown] = {}
     for kind, make in (("presence", _presence), ("flows", _flows)):
         if plan.of(kind):
             tables[kind], more = make(plan, noisy)
@@ -66,7 +68,8 @@ def _presence(plan: Plan, noisy: Noisy) -> tuple[pa.Table, dict[str, Shown]]:
     ]
     results = estimate.estimate_presence(levels, _calendar(plan))
     starts = _slot_starts(plan)
-    parts, shown = [], {}
+    parts: list[pa.Table] = []
+    shown: dict[str, Shown] = {}
     for block, result in reversed(list(zip(blocks, results, strict=True))):
         cells, slots = block.shape
         hidden = ~result.published.ravel()
@@ -81,7 +84,8 @@ def _presence(plan: Plan, noisy: Noisy) -> tuple[pa.Table, dict[str, Shown]]:
 
 def _flows(plan: Plan, noisy: Noisy) -> tuple[pa.Table, dict[str, Shown]]:
     table = plan.study.flows
-    parts, shown = [], {}
+    parts: list[pa.Table] = []
+    shown: dict[str, Shown] = {}
     labels = np.array(table.labels if table else (), dtype=object)
     for block in reversed(plan.of("flows")):
         threshold = flows_threshold(plan, block)
@@ -105,11 +109,11 @@ def _columns(kind: str) -> list[str]:
     return [name for name in schema.names if name != "geometry"]
 
 
-def _status(published: npt.NDArray[np.bool_]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(np.where(published, 0, 1).astype(np.int32)), pa.array(["published", "withheld"]))
+def _status(published: npt.NDArray[np.bool_]) -> pa.DictionaryArray[Any, Any]:
+    return pa.DictionaryArray.from_arrays(np.where(published, 0, 1).astype(np.int32), pa.array(["published", "withheld"]))
 
 
-def _slot_starts(plan: Plan) -> pa.Array:
+def _slot_starts(plan: Plan) -> npt.NDArray[np.datetime64]:
     table = plan.study.presence
     slots = plan.study.time_window.slots(table.slot_minutes if table else 60)
     return (slots // 1_000_000).astype("datetime64[s]")

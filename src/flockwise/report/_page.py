@@ -21,6 +21,11 @@ __all__ = ["page"]
 
 _BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M12 19q3-4 6 0q3-4 6 0M18 6q2.5-4 5 0q2.5-4 5 0"/></svg>'
 
+_WITHHELD = (
+    "A figure is withheld when its noisy value lies below the threshold. σ is the noise that was added, in devices or trips. The typical relative error "
+    "is the median of half the 90 % interval over the figure. All counts are the certificate's; of what is withheld there is no list."
+)
+
 
 def page(artifact: Artifact, names: Names, data: str) -> str:
     """The whole page as HTML text.
@@ -119,7 +124,8 @@ def _head(artifact: Artifact, names: Names, title: str) -> str:
     zone = _text(certificate.get("window"), "timezone")
     promise = f"<p>{escape(meaning[0])}</p>" if meaning else ""
     return f"""<header>
-<div class="top"><p class="brand">{_BIRDS}Flockwise <span>See the flock, never the bird</span></p><button type="button" class="quiet" id="theme">Dark</button></div>
+<div class="top"><p class="brand">{_BIRDS}Flockwise <span>See the flock, never the bird</span></p>
+<button type="button" class="quiet" id="theme">Dark</button></div>
 <div class="masthead">
 <div><h1>{escape(title)}</h1>
 <p class="where">{escape(_where(names))}<br>{escape(_window(certificate))}{escape(f", local time ({zone})") if zone else ""}</p></div>
@@ -203,9 +209,7 @@ def _figures(artifact: Artifact, names: Names) -> str:
     hours = hours_table(artifact)
     parts = [
         '<section class="card" aria-labelledby="quality-title"><h2 id="quality-title">How much is withheld, and how wrong a figure is</h2>',
-        '<p class="note">A figure is withheld when the noise is too large beside it. σ is the noise that was added, in devices or trips. '
-        "The typical relative error is the median of half the 90 % interval over the figure. All counts are the certificate's; "
-        "of what is withheld there is no list.</p>",
+        f'<p class="note">{_WITHHELD}</p>',
         levels_table(artifact.certificate["tables"]),
         "</section>",
         '<section class="card" aria-labelledby="tables-title"><h2 id="tables-title">The main figures as tables</h2>',

@@ -23,12 +23,13 @@ import pyarrow as pa
 from numba import njit
 
 from flockwise.config import Input
-from flockwise.errors import DataError, InternalError
+from flockwise.errors import InternalError
 from flockwise.governance.door import ALWAYS, BAD_TIME, NEVER, NULL, UNREADABLE, Rows
 from flockwise.store import parse
+from flockwise.store.kinds import is_text
 from flockwise.store.pseudonym import LONGEST_ID, Pseudonyms
 
-__all__ = ["Batch", "Reader", "WallClock", "check_types"]
+__all__ = ["Batch", "Reader", "WallClock"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -38,92 +39,6 @@ Bools = npt.NDArray[np.bool_]
 _PER_UNIT = {"s": 1_000_000, "ms": 1000, "us": 1}
 _NIL = "00000000-0000-0000-0000-000000000000"
 _DAY_US = 86_400_000_000
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    t = pa.types
-    return bool(
-        t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind) or t.is_binary(kind) or t.is_large_binary(kind) or t.is_binary_view(kind)
-    )
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    if isinstance(kind, pa.BaseExtensionType):
-        kind = kind.storage_type
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def check_types(schema: pa.Schema, mapping: Input, shown: str) -> None:
-    """Refuses a file whose columns have types that their meaning can't have.
-
-    Args:
-        schema: the mapped columns of the file.
-        mapping: the study's [input].
-        shown: name of the file, for the message.
-
-    Raises:
-        DataError: INGEST_WRONG_TYPE; INGEST_NAIVE_TIME.
-    """
-    t = pa.types
-
-    def refuse(meaning: str, column: str, expected: str, fix: str) -> None:
-        raise DataError(
-            "INGEST_WRONG_TYPE",
-            what=f"A column of {shown} has a type that its meaning can't have.",
-            got=f'column "{column}" ([input] {meaning}) of type {schema.field(column).type}',
-            expected=expected,
-            state="Nothing was stored.",
-            fix=fix,
-        )
-
-    def kind(column: str) -> pa.DataType:
-        return _plain(schema.field(column).type)
-
-    device = kind(mapping.device)
-    if mapping.device_type == "integer" and not (t.is_integer(device) or _is_text(device)):
-        refuse("device", mapping.device, "whole numbers, or text with whole numbers", "Correct [input] device or device_type.")
-    if mapping.device_type == "text" and not (_is_text(device) or t.is_fixed_size_binary(device)):
-        refuse("device", mapping.device, "text (whole numbers are device_type integer)", "Correct [input] device or device_type.")
-    if mapping.device_type == "uuid" and not (_is_text(device) or (t.is_fixed_size_binary(device) and device.byte_width == 16)):
-        refuse("device", mapping.device, "text, or 16 bytes", "Correct [input] device or device_type.")
-    time = kind(mapping.time)
-    if mapping.time_format == "timestamp":
-        if not t.is_timestamp(time):
-            refuse("time", mapping.time, "a Parquet timestamp", "Set [input] time_format to s, ms, us or iso8601; CSV files have no timestamps.")
-    elif mapping.time_format == "iso8601":
-        if not _is_text(time):
-            refuse("time", mapping.time, "text such as 2026-03-02T08:15:00Z", "Correct [input] time or time_format.")
-    elif not (_is_number(time) or _is_text(time)):
-        refuse("time", mapping.time, "numbers since 1970", "Correct [input] time or time_format.")
-    _refuse_naive(time, mapping, mapping.time, shown)
-    for meaning, column in (("lat", mapping.lat), ("lon", mapping.lon), ("accuracy", mapping.accuracy)):
-        if column is not None and not (_is_number(kind(column)) or _is_text(kind(column)) or t.is_null(kind(column))):
-            refuse(meaning, column, "numbers", f"Correct [input] {meaning}.")
-    if mapping.consent is not None:
-        consent = kind(mapping.consent)
-        if not (t.is_boolean(consent) or t.is_timestamp(consent) or _is_text(consent) or t.is_integer(consent) or t.is_null(consent)):
-            refuse("consent", mapping.consent, "true or false, or times", "Correct [input] consent.")
-        _refuse_naive(consent, mapping, mapping.consent, shown)
-    if mapping.opt_out is not None:
-        opt_out = kind(mapping.opt_out)
-        if not (t.is_boolean(opt_out) or _is_text(opt_out) or t.is_integer(opt_out) or t.is_null(opt_out)):
-            refuse("opt_out", mapping.opt_out, "true or false", "Correct [input] opt_out.")
-
-
-def _refuse_naive(kind: pa.DataType, mapping: Input, column: str, shown: str) -> None:
-    if pa.types.is_timestamp(kind) and kind.tz is None and mapping.time_zone is None:
-        raise DataError(
-            "INGEST_NAIVE_TIME",
-            what=f"The times of {shown} carry no zone, and the study declares none.",
-            got=f'column "{column}" of type {kind}',
-            expected="times with a zone, or [input] time_zone",
-            state="Nothing was stored.",
-            fix='Write the zone of the supplier\'s clock, such as time_zone = "UTC", under [input].',
-        )
 
 
 class WallClock:
@@ -282,7 +197,7 @@ class Reader:
             raise InternalError("INGEST_NO_UNIT", what="A numeric time has no unit.")
         if pa.types.is_integer(column.type):
             return _scaled(_int64(column), scale)
-        if _is_text(column.type):
+        if is_text(column.type):
             values, status = parse.numbers(*parse.texts(column))
             problems[status == parse.EMPTY] |= np.uint8(empty)
         else:
@@ -310,9 +225,7 @@ class Reader:
             values = np.where(late, times, np.where(raw == 1, ALWAYS, NEVER))
         else:
             values = self._consent_text(column, problems)
-        if missing is not None:
-            values[missing] = NEVER
-        return values
+        return values if missing is None else np.where(missing, NEVER, values)
 
     def _consent_text(self, column: pa.Array[Any], problems: Bytes) -> Ints:
         data, offsets = parse.texts(column)
@@ -320,10 +233,8 @@ class Reader:
         values = np.where(truth == parse.TRUE, ALWAYS, NEVER)
         other = truth == parse.BAD
         if other.any():
-            if self.mapping.time_format in _PER_UNIT:
-                times = self._unix(column, np.zeros_like(problems), 0)
-            else:
-                times = self._zoned(*parse.times(data, offsets))
+            numeric = self.mapping.time_format in _PER_UNIT
+            times = self._unix(column, np.zeros_like(problems), 0) if numeric else self._zoned(*parse.times(data, offsets))
             values = np.where(other, self._bad_consent(times, ~other, problems), values)
         return values
 
@@ -334,8 +245,7 @@ class Reader:
         if passed_over is not None:
             bad &= ~passed_over
         problems[bad] |= UNREADABLE
-        times[bad] = NEVER
-        return times
+        return np.where(bad, NEVER, times)
 
 
 def _decoded(column: pa.Array[Any]) -> pa.Array[Any]:
@@ -374,7 +284,7 @@ def _floats(column: pa.Array[Any], problems: Bytes, empty: int) -> Floats:
     """A column of numbers as float64; missing ones are NaN and marked with `empty`, unreadable ones are marked."""
     if empty:
         _mark_null(column, problems)
-    if _is_text(column.type):
+    if is_text(column.type):
         values, status = parse.numbers(*parse.texts(column))
         _mark(status, problems, empty)
         return values

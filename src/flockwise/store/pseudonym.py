@@ -29,13 +29,15 @@ class _Aes:
     """AES-128 on arrays of blocks, and the two subkeys of CMAC."""
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = Cipher(algorithms.AES(key), modes.ECB())  # one block each: ECB is the plain block cipher here
+        self._cipher = Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - CMAC is built on the plain block cipher
         start = self.blocks(np.zeros((1, 16), np.uint8)).tobytes()
         self.k1 = _double(start)
         self.k2 = _double(self.k1)
 
     def blocks(self, data: Bytes) -> Bytes:
         """Encrypted blocks of a contiguous (n, 16) array."""
+        if not data.size:
+            return data.copy()
         out = np.empty(data.size + 16, np.uint8)
         done = self._cipher.encryptor().update_into(data.data.cast("B"), out.data)
         return out[:done].reshape(-1, 16)

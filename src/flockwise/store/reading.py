@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from flockwise.config import Input
 from flockwise.errors import DataError
-from flockwise.store.columns import check_types
+from flockwise.store.kinds import check_types
 from flockwise.store.sources import SourceFile, codec, unreadable
 
 __all__ = ["OpenFile", "open_file"]
@@ -125,7 +125,7 @@ def _parquet(opened: OpenFile, mapping: Input) -> Iterator[pa.RecordBatch]:
 
 
 def _csv_stream(source: SourceFile) -> Any:
-    return source.arrow().open_input_stream(source.path)
+    return source.arrow().open_input_file(source.path)
 
 
 def csv_schema(source: SourceFile) -> pa.Schema:
@@ -154,6 +154,7 @@ def _csv(opened: OpenFile, mapping: Input) -> Iterator[pa.RecordBatch]:
         )
         with reader:
             for batch in reader:
-                opened.position = min(raw.tell() / opened.source.size, 1.0)
+                if not raw.closed:  # the reader closes it as soon as it has read the last block
+                    opened.position = min(raw.tell() / opened.source.size, 1.0)
                 yield batch
         opened.position = 1.0

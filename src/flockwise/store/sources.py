@@ -68,7 +68,7 @@ class SourceFile:
                 while block := file.read(1 << 20):
                     digest.update(block)
             return digest.digest()
-        except Exception as error:  # noqa: BLE001 - any fsspec back end may raise its own
+        except Exception as error:  # any fsspec back end may raise its own
             raise unreadable(self.shown, error) from error
 
 
@@ -111,7 +111,7 @@ def _expand(address: str) -> list[SourceFile]:
     shown = _show(address)
     try:
         fs, path = fsspec.core.url_to_fs(address)
-    except Exception as error:  # noqa: BLE001 - an unknown protocol is a ValueError, a missing package an ImportError, a bad option anything
+    except Exception as error:  # an unknown protocol is a ValueError, a missing package an ImportError, a bad option anything
         raise DataError(
             "INGEST_BAD_ADDRESS",
             what="An address can't be used.",
@@ -131,7 +131,7 @@ def _expand(address: str) -> list[SourceFile]:
             return _glob(fs, path, prefix, shown)
     except DataError:
         raise
-    except Exception as error:  # noqa: BLE001 - any fsspec back end may raise its own
+    except Exception as error:  # any fsspec back end may raise its own
         raise unreadable(shown, error) from error
     raise DataError("INGEST_NOT_FOUND", what="A file or folder does not exist.", got=shown, state=_UNTOUCHED, fix="Correct the path.")
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,48 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
             release(tmp_path / place, seed=2)
     assert content_of(tmp_path / "old") == before
     assert [p.name for p in tmp_path.iterdir()] == ["old"]
+
+
+_KILLED = """
+import importlib.util, os, signal, sys
+from pathlib import Path
+from flockwise import artifact as fa
+from flockwise.artifact import folder as room
+
+spec = importlib.util.spec_from_file_location("_made", sys.argv[1])
+made = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(made)
+step, when = sys.argv[3].split()
+kept = getattr(room, step)
+
+def die(*args):
+    if when == "after":
+        kept(*args)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(room, step, die)
+content = {**made.tables(), "presence": made.presence(2)}
+fa.write(Path(sys.argv[2]), content, made.certificate(content["presence"], content["flows"]))
+"""
+
+
+@pytest.mark.parametrize(("step", "arrives"), [("_fill after", False), ("_put before", False), ("_put after", True)])
+@pytest.mark.parametrize("older", [True, False])
+def test_killed_the_folder_is_as_before_or_as_after(tmp_path: Path, step: str, arrives: bool, older: bool):
+    place = tmp_path / "r"
+    if older:
+        release(place, seed=1)
+    before = content_of(place) if older else None
+    env = {**os.environ, "PYTHONPATH": str(Path(fa.__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(Path(__file__).parent / "_made.py"), str(place), step], env=env, check=False, capture_output=True)
+    assert done.returncode == -9, done.stderr
+    if arrives:
+        fa.verify(place)
+        assert content_of(place) != before
+    else:
+        assert (content_of(place) if place.exists() else None) == before
+    release(place, seed=2)
+    fa.verify(place)
 
 
 def test_what_does_not_pass_its_own_check_is_not_published(tmp_path: Path):

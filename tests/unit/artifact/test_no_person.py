@@ -25,7 +25,7 @@ ALLOWED = {
     "flows": ["level", "origin", "destination", "slot", "slot_label", "trips", "lower", "upper", "status", "geometry"],
 }
 SUSPECT = re.compile(
-    r"device(?!s\b)|person|user|uid|maid|idfa|gaid|ad_id|advertis|phone|imei|imsi|hash|pseudonym|ping|stay|trajectory|(^|_)id(_|$)|home|work", re.I
+    r"device(?!s\b)|person|user|uid|maid|idfa|gaid|ad_id|advertis|phone|imei|imsi|hash|pseudonym|ping|stay|trajectory|(^|_)id(_|$)|home|work", re.IGNORECASE
 )
 # "unit": "device" and the like speak of the promise; the names of keys must not speak of one.
 ALLOWED_KEYS = {"unit"}

@@ -103,7 +103,7 @@ def test_init_does_not_overwrite(small_world: World) -> None:
     before = small_world.study.read_bytes()
     done = run(
         "init", "--out", str(small_world.study), "--region", str(small_world.root / "world" / "region.geojson"),
-        "--start", "2026-03-02", "--days", "2", "--timezone", "UTC",
+        "--start", "2026-05-04", "--days", "2", "--timezone", "UTC",
     )  # fmt: skip
     assert done.exit_code == 2
     assert "INIT_EXISTS" in done.stderr

@@ -1,0 +1,106 @@
+"""Small studies, deliveries and a plain ordering for the store's tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flockwise import config
+from flockwise.base.schemas import PING_ORDER
+from flockwise.config import Study
+from flockwise.store import Store, keys
+
+US = 1_000_000
+START_US = 1_772_409_600 * US  # 2026-03-02 00:00 UTC, the start of the window of `study`
+BOX = (-74.1, 40.6, -73.8, 40.9)
+
+INPUT = {
+    "device": "device_id",
+    "device_type": "integer",
+    "time": "ts",
+    "time_format": "timestamp",
+    "lat": "lat",
+    "lon": "lon",
+    "consent_basis": "made up for a test",
+}
+
+
+def study(folder: Path, *, panel: int = 1000, dataset: str = "panel", resolution: int = 7, **parts: Any) -> Study:
+    """A study of two days in a box around New York; `input`, `window`, `cleaning` and `box` may differ."""
+    folder.mkdir(parents=True, exist_ok=True)
+    west, south, east, north = parts.get("box", BOX)
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    (folder / "region.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    body = {
+        "name": "test",
+        "store": {"path": str(folder / "store"), "key": str(folder / "key"), "retention_days": 30},
+        "ledger": {"path": str(folder / "ledger"), "dataset": dataset, "lifetime_epsilon": "4"},
+        "region": {"geojson": str(folder / "region.geojson")},
+        "window": {"start": "2026-03-02", "days": 2, "timezone": "UTC"} | parts.get("window", {}),
+        "input": {k: v for k, v in (INPUT | parts.get("input", {})).items() if v is not None},
+        "cleaning": parts.get("cleaning", {}),
+        "privacy": {"unit": "device", "window": "whole", "epsilon": "1", "delta": "1e-9", "panel_bound": panel},
+        "tables": [{"kind": "presence", "resolution": resolution}],
+    }
+    lines: list[str] = [f"name = {json.dumps(body.pop('name'))}"]
+    for name, part in body.items():
+        for table in part if isinstance(part, list) else [part]:
+            lines.append(f"[[{name}]]" if isinstance(part, list) else f"[{name}]")
+            lines += [f"{k} = {v if k == 'start' else json.dumps(v)}" for k, v in table.items()]
+    return config.parse("\n".join(lines), folder)
+
+
+def store(folder: Path, **parts: Any) -> Store:
+    """A new store of such a study."""
+    made = study(folder, **parts)
+    if not made.store.key.exists():
+        keys.create(made.store.key)
+    return Store.create(made)
+
+
+def order(table: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+    """What person.order does, said plainly."""
+    columns = [table[name].to_numpy() for name in PING_ORDER]
+    by = np.lexsort(columns[::-1])
+    kept = np.ones(len(by), bool)
+    if len(by):
+        kept[1:] = np.any([c[by][1:] != c[by][:-1] for c in columns], axis=0)
+    return table.take(pa.array(by[kept])), {"duplicate": int((~kept).sum()), "same_time": 0, "impossible_speed": 0}
+
+
+def pings(n: int, *, devices: int = 20, seed: int = 0, box: tuple[float, float, float, float] = BOX) -> pa.Table:
+    """Good pings of integer devices, coordinates with six decimals."""
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(10**9, 10**18, devices)
+    t = START_US + rng.integers(0, 2 * 86_400, n) * US
+    return pa.table(
+        {
+            "device_id": ids[rng.integers(0, devices, n)],
+            "ts": pa.array(t, pa.timestamp("us", "UTC")),
+            "lat": rng.integers(int(box[1] * 1e6), int(box[3] * 1e6), n) / 1e6,
+            "lon": rng.integers(int(box[0] * 1e6), int(box[2] * 1e6), n) / 1e6,
+        }
+    )
+
+
+def write(table: pa.Table, path: Path) -> str:
+    """The table as Parquet; the path as text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path)
+    return str(path)
+
+
+def rows(vault: Store) -> list[tuple[int, ...]]:
+    """Everything in a store, as sorted tuples."""
+    tables = [vault.read(b) for b in vault.buckets()]
+    return sorted(zip(*(pa.concat_tables(tables)[name].to_pylist() for name in PING_ORDER), strict=True))
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by name; the lock is no content."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "lock"}
