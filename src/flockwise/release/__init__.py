@@ -3,6 +3,6 @@
 from flockwise.release.certifying import promise
 from flockwise.release.facts import budget, ledger_facts, table_facts
 from flockwise.release.plan import Block, Plan, make_plan
-from flockwise.release.publish import Published, publish
+from flockwise.release.publishing import Published, publish
 
 __all__ = ["Block", "Plan", "Published", "budget", "ledger_facts", "make_plan", "promise", "publish", "table_facts"]

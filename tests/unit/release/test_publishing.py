@@ -13,7 +13,7 @@ from tests.conftest import World
 
 from flockwise import api, config, release
 from flockwise.errors import BudgetError, RuleError, StoreError
-from flockwise.release import publish as publishing
+from flockwise.release import publishing
 from flockwise.release.sums import all_levels
 
 
