@@ -22,7 +22,7 @@ from flockwise.cli import main
 ABOUT_ONE = re.compile(
     r"^(device|person|user|subscriber|owner|traveller|individual|pseudonym|imei|imsi|msisdn|maid|idfa|gaid|ad_?id|uid)(_?(id|ids|hi|lo|hash|key|number))?$"
 )
-TRACK = re.compile(r"traject|track|trace|itinerar|home_of|find_|locate|follow|lookup|reidentif|re_identif", re.IGNORECASE)
+TRACK = re.compile(r"traject|track|trace|itinerar|home_of|find_(device|person|home)|locate|follow|lookup|reidentif|re_identif", re.IGNORECASE)
 PUBLISHED_SIDE = ("api", "release", "engines", "estimate", "noise", "ledger", "artifact", "report", "viewer", "cli")
 
 

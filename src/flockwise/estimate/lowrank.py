@@ -13,8 +13,8 @@ __all__ = ["LowRank", "fit_low_rank", "posterior_sizes", "strata"]
 _MOST_PATTERNS = 6
 _STRATUM = 64
 _SURE_SIZE = 9.0  # in noise units; from here on a size is left as it is
-_PRIOR = np.concatenate([np.arange(0.0, 4.0, 0.125), np.arange(4.0, 14.0, 0.25)])
-_BINS = np.arange(-6.0, 12.0, 0.0625)
+_PRIOR = np.concatenate([np.arange(0.0, 4.0, 0.125), np.arange(4.0, 14.0, 0.3125)])
+_BINS = np.arange(-5.0, 12.0, 0.125)  # bins x prior points stay under the size at which linear algebra libraries start threads, which cost more here
 _STEPS = 200
 
 
@@ -38,7 +38,7 @@ def posterior_sizes(scores: Floats) -> Floats:
     """Return the mean of each size given its score (size plus unit noise), under a prior learnt from all the scores.
 
     The prior is any distribution on sizes from 0 up, found by maximum likelihood on a grid (200 steps of EM, on scores counted into bins
-    of 1/16 by linear weights, so that the result moves smoothly with the scores). Large scores are left alone.
+    of 1/8 by linear weights, so that the result moves smoothly with the scores). Large scores are left alone.
 
     Source: Kiefer and Wolfowitz 1956; Jiang and Zhang 2009.
     """
@@ -94,8 +94,8 @@ def fit_low_rank(values: Floats) -> LowRank:
     Args:
         values: cells x slots, noise of standard deviation 1.
 
-    Source: Gavish and Donoho 2017 (the shrinkage); Efron and Morris 1973 (the strata); docs/claims/estimates.md (differs from the usual: flat first, the noise of
-    scores set by the shrinkage).
+    Source: Gavish and Donoho 2017 (the shrinkage); Efron and Morris 1973 (the strata). Differs: the flat pattern comes first, and the noise of the scores is
+    set by the shrinkage; measured in docs/claims/estimates.md.
     """
     cells, slots = values.shape
     flat = np.full(slots, 1.0 / np.sqrt(slots))

@@ -43,16 +43,16 @@ def test_every_command_takes_json() -> None:
             assert any("--json" in p.opts for p in leaf.params), name
 
 
-def test_exit_codes(small_world: World, tmp_path: Path) -> None:
+def test_exit_codes(own_world: World, tmp_path: Path) -> None:
     assert run("check", str(tmp_path / "none.toml")).exit_code == 2
     assert run("check").exit_code == 2
     assert run("verify", str(tmp_path)).exit_code == 4
-    study = tmp_path / "study.toml"
-    text = small_world.study.read_text()
-    study.write_text(text.replace('geojson = "world', f'geojson = "{small_world.root}/world'))
-    missing_key = run("check", str(study))
-    assert missing_key.exit_code == 3
-    assert "Traceback" not in missing_key.output
+    key = own_world.root / "small-world.key"
+    key.chmod(0o644)
+    refused = run("check", str(own_world.study))
+    assert refused.exit_code == 3
+    assert "STORE_KEY_MODE" in refused.stderr
+    assert "Traceback" not in refused.output
 
 
 def test_errors_go_to_stderr_as_text_or_json(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def random_levels(seed: int, cells: int, slots: int, scale: float) -> list[Noisy
     return [NoisyLevel(scale * rng.standard_t(2, (n, slots)), float(rng.uniform(0.5, 20)), parent) for n, parent in shapes]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 60), st.sampled_from([0.0, 1.0, 30.0, 1e6]), st.integers(1, 25))
 def test_estimates_are_finite_non_negative_and_sum_exactly(seed: int, cells: int, slots: int, scale: float, per_day: int) -> None:
     levels = random_levels(seed, cells, slots, scale)
@@ -46,7 +46,7 @@ def test_estimates_are_finite_non_negative_and_sum_exactly(seed: int, cells: int
         assert (sums == parent.devices).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 30)), elements=st.floats(-1e10, 1e10)), st.floats(1e-6, 1e9))
 def test_any_finite_input_gives_finite_output(noisy: np.ndarray, sigma: float) -> None:
     found = estimate_presence([NoisyLevel(noisy, sigma)], Calendar.regular(noisy.shape[1], 24))[0]
