@@ -60,6 +60,7 @@ def open_file(source: SourceFile, mapping: Input) -> OpenFile:
     """
     try:
         schema = parquet_schema(source) if source.form == "parquet" else csv_schema(source)
+        _ = schema.names  # a header that is not UTF-8 shows here
     except PermissionError as error:
         raise unreadable(source.shown, error) from error
     except (pa.ArrowException, OSError, ValueError, EOFError) as error:
