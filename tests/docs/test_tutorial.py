@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.conftest import World
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -26,6 +28,19 @@ def test_every_example_of_the_tutorial_runs_in_order(page: Path, tmp_path: Path)
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
         ran += 1
     assert ran >= 5
+
+
+def test_the_examples_of_the_readme_run(small_world: World, tmp_path: Path) -> None:
+    (tmp_path / "pings").mkdir()
+    shutil.copy(small_world.pings / "part-000.parquet", tmp_path / "pings" / "day-1.parquet")
+    shutil.copy(small_world.root / "world" / "region.geojson", tmp_path / "region.geojson")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    examples = [(kind, text) for kind, text in blocks(ROOT / "README.md") if "make demo" not in text]
+    assert [kind for kind, _ in examples] == ["sh", "python"]
+    for kind, text in examples:
+        command = ["bash", "-euo", "pipefail", "-c", text] if kind == "sh" else [sys.executable, "-c", text]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
 
 
 def test_the_readme_shows_the_two_commands_and_every_command_of_the_program() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -122,9 +121,6 @@ def _slot_starts(plan: Plan) -> npt.NDArray[np.datetime64]:
 def _calendar(plan: Plan) -> estimate.Calendar:
     table, window = plan.study.presence, plan.study.time_window
     minutes = table.slot_minutes if table else 60
-    a_day = max(1, 24 * 60 // minutes)
-    local = [window.local(int(s)) for s in window.slots(minutes)]
-    first = window.local(window.start_us).date()
-    day = np.array([(t.date() - first) // timedelta(days=1) for t in local], dtype=np.int64)
-    slot = np.array([min((t.hour * 60 + t.minute) // minutes, a_day - 1) for t in local], dtype=np.int64)
-    return estimate.Calendar(day, slot, a_day)
+    slots = window.slots(minutes)
+    instants, offsets = window.offsets
+    return estimate.Calendar.from_local(slots + offsets[np.searchsorted(instants, slots, side="right") - 1], minutes)

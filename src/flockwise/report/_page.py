@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from fractions import Fraction
 from html import escape
 from typing import Any
 
@@ -23,7 +24,7 @@ _BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 
 
 _WITHHELD = (
     "A figure is withheld when its noisy value lies below the threshold. σ is the noise that was added, in devices or trips. The typical relative error "
-    "is the median of half the 90 % interval over the figure. All counts are the certificate's; of what is withheld there is no list."
+    "is the sum of standard errors over the sum of the figures that are published. All counts are the certificate's; of what is withheld there is no list."
 )
 
 
@@ -149,8 +150,8 @@ def _facts(artifact: Artifact) -> str:
         share = float(summary.get("published", 0)) / total
         facts.append(("Fine figures published", percent(share), f"of {number(total)} at {level}; the rest is too thin and withheld"))
     if isinstance(error, (int, float)):
-        facts.append(("How wrong a figure is", "± " + percent(error), f"typical half-width of a 90 % interval at {level}, relative to the figure"))
-    delta = f"δ = {_text(privacy, 'delta')}, for one {_unit(certificate)} over the whole window"
+        facts.append(("How wrong a figure is", "± " + percent(error), f"typical standard error of a published figure at {level}"))
+    delta = f"δ = {_exact(privacy, 'delta')}, for one {_unit(certificate)} over the whole window"
     facts.append(("Privacy budget", f"ε = {_text(privacy, 'epsilon')}", delta))
     items = "".join(f'<div><dt>{escape(a)}</dt><dd class="value">{escape(b)}</dd><dd class="more">{escape(c)}</dd></div>' for a, b, c in facts)
     return f'<dl class="facts" id="facts" aria-label="Key figures">{items}</dl>'
@@ -168,6 +169,20 @@ def _unit(certificate: Mapping[str, Any]) -> str:
     return unit if isinstance(unit, str) and len(unit) < 40 else "device"
 
 
+def _exact(part: object, key: str) -> str:
+    """An exact figure of the certificate; a fraction that no reader sees at a glance gets its decimals first."""
+    text = _text(part, key)
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        return text
+    if value.denominator == 1:
+        return f"{value.numerator:,}"
+    if value.numerator == 1 and value.denominator >= 1000:
+        return f"1 in {value.denominator:,}"
+    return f"{float(value):.5g}"
+
+
 def _list(sentences: Iterable[str], kind: str) -> str:
     return "<ul>" + "".join(f'<li data-from="{kind}">{escape(s)}</li>' for s in sentences) + "</ul>"
 
@@ -181,17 +196,19 @@ def _guarantee(certificate: Mapping[str, Any]) -> str:
     meaning = "".join(f'<p data-from="meaning">{escape(s)}</p>' for s in _sentences(certificate.get("meaning")))
     yearly = "".join(f'<p data-from="year">{escape(s)}</p>' for s in _sentences(year.get("meaning") if isinstance(year, Mapping) else None))
     limits = _sentences(certificate.get("limits"))
-    of_year = (f"{sign} {_text(year, key)}" for sign, key in (("windows:", "windows"), ("ρ", "rho"), ("ε", "epsilon")) if _text(year, key))
+    of_year = (f"{sign} {_exact(year, key)}" for sign, key in (("windows:", "windows"), ("ρ", "rho"), ("ε", "epsilon")) if _text(year, key))
+    bounds = certificate.get("bounds")
     figures = [
         ("Unit", _text(certificate, "unit")),
         ("Neighbours", _text(certificate, "neighbours")),
         ("Window", _window(certificate)),
         ("Time zone", _text(window, "timezone")),
-        ("ε (epsilon)", _text(privacy, "epsilon")),
-        ("δ (delta)", _text(privacy, "delta")),
-        ("ρ (rho)", _text(privacy, "rho")),
+        ("ε (epsilon)", _exact(privacy, "epsilon")),
+        ("δ (delta)", _exact(privacy, "delta")),
+        ("ρ (rho)", _exact(privacy, "rho")),
         ("Definition", _text(privacy, "definition")),
         ("Mechanism", _text(privacy, "mechanism")),
+        ("Bound on one device", _text(bounds, "statement")),
         ("A year of such windows", ", ".join(of_year)),
         ("Retention", _text(certificate, "retention")),
     ]

@@ -206,6 +206,14 @@ class Store:
             staging = Path(tempfile.mkdtemp(dir=self._root / STAGING))
             try:
                 counts = self._run(staging, opened, order, progress, memory_mb, threads)
+                if not counts.reasons.sum():
+                    raise DataError(
+                        "INGEST_NO_ROWS",
+                        what="The delivery has columns and no row.",
+                        got=f"{len(fresh)} without rows",
+                        state="Nothing was stored.",
+                        fix="Ask the supplier for the delivery again.",
+                    )
                 changed = [f.shown for f, before in zip(found, seen, strict=True) if _stamp(f) != before]
                 if changed:
                     raise DataError(
