@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 
 .PHONY: demo test lint fast lock viewer clean
 
-demo: $(VENV)/.run
+demo: $(VENV)/.warm
 	$(BIN)/flockwise demo --out demo-output
 
 test: $(VENV)/.dev lint
@@ -26,6 +26,13 @@ $(VENV)/.run: requirements/run.txt requirements/tools.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Compiles the kernels once (numba keeps them beside the source), by a demo of a few devices that is thrown away.
+$(VENV)/.warm: $(VENV)/.run
+	rm -rf build/warm
+	$(BIN)/flockwise demo --out build/warm --devices 200 --days 1 --json > /dev/null
+	rm -rf build/warm
 	touch $@
 
 # What developers need besides.

@@ -21,8 +21,8 @@ MANIFEST = "manifest.json"
 _NAMES = {
     "dataset": "[ledger] dataset",
     "device_type": "[input] device_type",
-    "region": "[region]",
     "resolution": "the finest resolution of [[tables]]",
+    "region": "[region]",
     "window_start": "[window] start",
     "window_days": "[window] days",
     "window_timezone": "[window] timezone",

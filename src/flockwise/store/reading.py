@@ -19,7 +19,7 @@ __all__ = ["OpenFile", "open_file"]
 
 BATCH_ROWS = 1 << 17
 CSV_BLOCK = 4 << 20
-READ_AHEAD = 4 << 20
+READ_AHEAD = 1 << 18
 
 _UNTOUCHED = "Nothing was stored."
 
@@ -130,7 +130,14 @@ def _csv_stream(source: SourceFile) -> Any:
 
 
 def csv_schema(source: SourceFile) -> pa.Schema:
-    with _csv_stream(source) as raw, pacsv.open_csv(codec(source, raw), read_options=pacsv.ReadOptions(block_size=1 << 20)) as reader:
+    def passed_over(row: pacsv.InvalidRow) -> Literal["skip", "error"]:
+        return "skip"  # one refused row, wherever it stands; it is counted when the rows are read
+
+    parsing, converting = pacsv.ParseOptions(invalid_row_handler=passed_over), pacsv.ConvertOptions(check_utf8=False)
+    with (
+        _csv_stream(source) as raw,
+        pacsv.open_csv(codec(source, raw), read_options=pacsv.ReadOptions(block_size=1 << 20), parse_options=parsing, convert_options=converting) as reader,
+    ):
         return reader.schema
 
 

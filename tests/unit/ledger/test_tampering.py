@@ -72,6 +72,7 @@ def code_of(path: Path) -> str:
     ("statements", "code"),
     [
         (["""UPDATE ledger SET body = replace(body, '"rho":"1/10"', '"rho":"1/99"') WHERE number = 1"""], "LEDGER_CHAIN_BROKEN"),
+        (["UPDATE ledger SET previous = 'x' WHERE number = 2"], "LEDGER_CHAIN_BROKEN"),
         (["DELETE FROM ledger WHERE number = 1"], "LEDGER_CHAIN_BROKEN"),
         (["DELETE FROM ledger WHERE number = 6"], "LEDGER_TRUNCATED"),
         (["DELETE FROM ledger WHERE number > 0"], "LEDGER_TRUNCATED"),

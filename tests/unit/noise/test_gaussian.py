@@ -71,6 +71,12 @@ def test_shape_type_and_input_are_kept():
     assert noise.add(np.zeros((0, 5), dtype=np.int64), 1.0).shape == (0, 5)
 
 
+def test_every_value_gets_its_noise_at_its_own_place(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gaussian, "CHUNK", 64)
+    values = (np.arange(1000, dtype=np.int64) * 10**6).reshape(8, 125)
+    assert abs(noise.add(values, 2.0, threads=4) - values).max() < 100
+
+
 def test_the_ends_of_int64_saturate_and_never_wrap():
     top = noise.add(np.full(200, 2**63 - 1, dtype=np.int64), 1e6)
     low = noise.add(np.full(200, -(2**63), dtype=np.int64), 1e6)

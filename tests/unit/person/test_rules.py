@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,10 @@ import pytest
 from tests.conformance.worlds import CELLS, HOUR, START, make_rules
 
 from flockwise.base.window import Window
+from flockwise.config import Study, load
+from flockwise.config.template import template
 from flockwise.errors import InternalError
-from flockwise.person import Rules
+from flockwise.person import Rules, rules_for
 
 
 @pytest.mark.parametrize(
@@ -65,3 +69,31 @@ def test_the_window_of_a_study_fits() -> None:
     assert len(window.slots(60)) == 335
     assert starts[0] == window.start_us
     assert offsets.tolist() == [-5 * HOUR, -4 * HOUR]
+
+
+def _study(tmp_path: Path) -> Study:
+    (tmp_path / "region.txt").write_text("852a1073fffffff\n", encoding="utf-8")
+    text = template(name="T", region='"region.txt"', start=date(2026, 3, 2), days=14, timezone="America/New_York", columns=None)
+    path = tmp_path / "study.toml"
+    path.write_text(re.sub(r"geojson = .*", 'cells_file = "region.txt"', text), encoding="utf-8")
+    return load(path)
+
+
+def test_rules_of_a_study(tmp_path: Path) -> None:
+    study = _study(tmp_path)
+    rules = rules_for(study, presence_weights=(3, 2, 1), flows_weights=(5, 4), bound=1 << 40)
+    assert (rules.accuracy_dm, rules.speed_mm_s, rules.radius_m, rules.least_us, rules.gap_us) == (2000, 111_111, 100, 300_000_000, 900_000_000)
+    assert rules.presence is not None
+    assert rules.flows is not None
+    assert rules.presence.shape == (49, 335)
+    assert rules.flows.shape == (7, 7, 5)
+    assert [set(p.tolist()) for p in rules.presence.parents] == [set(range(7)), {0}]
+    assert rules.presence.slot_charge == 6 * 256**2
+    assert rules.flows.trip_us == 12 * HOUR
+
+
+def test_rules_of_a_study_without_tables_are_enough_to_order(tmp_path: Path) -> None:
+    rules = rules_for(_study(tmp_path))
+    assert rules.presence is None
+    assert rules.flows is None
+    assert rules.bound == 0

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.store._made import bytes_of, order, pings, rows, store, study, write
 
 from flockwise.store import Store
-from tests.unit.store._made import bytes_of, order, pings, rows, store, study, write
 
 # One process that has everything loaded and forks a child for each line "n moment source"; the child ingests and kills itself at the n-th call of a step,
 # before or after it is done, or n microseconds after it began. It prints how the child ended, and the steps that a child counted that lived.

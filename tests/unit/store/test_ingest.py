@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
+from tests.unit.store._made import START_US, US, bytes_of, order, pings, rows, store, study, write
 
 from flockwise.base.schemas import STORED_PINGS
 from flockwise.errors import StoreError
 from flockwise.store import IngestReport, Store
 from flockwise.store import ingest as ingesting
 from flockwise.store import spill as spilling
-from tests.unit.store._made import START_US, US, bytes_of, order, pings, rows, store, study, write
 
 
 def as_csv(table: pa.Table, path: Path) -> str:
