@@ -43,7 +43,8 @@ def main() -> None:
     study, out, sources = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     stages = Stages()
     stages.part = "import"
-    from flockwise import api
+    # The api imports these when they are used; here they belong to the time of imports.
+    from flockwise import api, engines, release, store  # noqa: F401 (see above)
 
     stages.switch("ingest")
     taken = api.ingest(study, sources, stages)

@@ -220,7 +220,7 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
     Privacy:
         The counts of refused rows are for the data steward alone: they are not private and are kept nowhere.
     """
-    from flockwise import person, store
+    from flockwise import person
 
     study = config.load(Path(study_path))
     order = partial(person.order, rules=person.rules_for(study))

@@ -221,7 +221,9 @@ class FlowsTable(_TableBase):
     slots: tuple[str, ...] = Field(("00:00",), description='Starts of the slots of the day in local time; the first is "00:00".')
     greatest_trip_h: int = Field(12, ge=1, le=72, description="Two stays further apart in time are not joined by a trip.")
     trips_bound: int = Field(4, ge=1, le=10_000, description="Contribution bound: norm of one device's trips that is kept whole whatever else it does.")
-    ghosts: int = Field(5, ge=1, le=1000, description="Expected number of published pairs that are empty in truth.")
+    ghosts: int = Field(
+        5, ge=1, le=1000, description="Expected number of published rows that are empty in truth, at each level; at most one in 1,000 of the domain."
+    )
 
     @field_validator("slots")
     @classmethod

@@ -51,9 +51,13 @@ def reference() -> str:
 def _table(part: dict[str, Any]) -> list[str]:
     rows = ["| key | kind | default | what it means |", "|---|---|---|---|"]
     for key, spec in part["properties"].items():
-        default = "required" if key in part.get("required", []) else f"`{spec['default']}`" if spec.get("default") not in (None, []) else "none"
+        default = "required" if key in part.get("required", []) else _default(spec)
         rows.append(f"| `{key}` | {_kind(spec)} | {default} | {spec.get('description') or spec.get('const', '')} |")
     return rows
+
+
+def _default(spec: dict[str, Any]) -> str:
+    return f"`{spec['default']}`" if spec.get("default") not in (None, []) else "none"
 
 
 def _kind(spec: dict[str, Any]) -> str:

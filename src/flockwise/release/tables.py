@@ -99,8 +99,9 @@ def _flows(plan: Plan, noisy: Noisy) -> tuple[pa.Table, dict[str, Shown]]:
 
 def flows_threshold(plan: Plan, block: Block) -> float:
     """The noisy threshold of a flows block in trips: from public sizes and the study's number of ghosts."""
+    # In a small domain the study's number would print nearly everything: at most one empty row in a thousand is expected to be printed.
     ghosts = plan.study.flows.ghosts if plan.study.flows else 1
-    return estimate.ghost_threshold(block.sigma, block.size, min(ghosts, block.size / 2), grid=1 / GRID)
+    return estimate.ghost_threshold(block.sigma, block.size, min(ghosts, block.size / 1000), grid=1 / GRID)
 
 
 def _columns(kind: str) -> list[str]:

@@ -25,7 +25,7 @@ from flockwise.store.columns import Reader
 from flockwise.store.manifest import write_file
 from flockwise.store.optouts import OptOuts
 from flockwise.store.reading import OpenFile
-from flockwise.store.spill import ROW_BYTES, WORDS, Spill, load, unpack
+from flockwise.store.spill import ROW_BYTES, WORDS, Spill, load, spill_path, unpack
 
 __all__ = ["GREATEST_PINGS", "Ingest", "OrderFn", "ProgressFn"]
 
@@ -37,6 +37,7 @@ OrderFn = Callable[[pa.Table], tuple[pa.Table, dict[str, int]]]
 ProgressFn = Callable[[str, int, int], None]
 """Stage, done, total. Called from worker threads, one call at a time."""
 
+READ_ROWS = 1 << 14  # of a spilled file at a time
 SLICE_ROWS = 1 << 15  # the columns of a slice stay in a core's cache, and its memory is reused instead of being asked for anew
 GREATEST_PINGS = 1 << 20
 """The store keeps the first this many pings of one device and ingest, in total order: a function of that device's rows alone."""
@@ -179,20 +180,25 @@ class Ingest:
     def _settle(self, bucket: int, opted_out: OptOuts) -> tuple[str, str] | None:
         """Orders the new rows of a bucket and writes its file: name and digest, or None if it got no row."""
         table = self._ordered(bucket, opted_out)
+        for worker in range(self._threads):
+            spill_path(self._spilled, bucket, worker).unlink(missing_ok=True)
         if table is None or not table.num_rows:
             return None
         name = f"{bucket:04d}.parquet"
         digest = _write(table, self.segment / name)
         with self._lock:
             self.counts.stored += table.num_rows
-        for path in self._spilled.glob(f"{bucket:04d}-*.raw"):
-            path.unlink()
         return name, digest
 
     def _ordered(self, bucket: int, opted_out: OptOuts) -> pa.Table | None:
         parts = load(self._spilled, bucket, self._spills)
-        if sum(n for _, _, n in parts) <= self._most_rows:
-            return self._merge(None, [self._accept(p, opted_out) for p in _pieces(parts, self._most_rows)], final=True)
+        total = sum(n for _, _, n in parts)
+        if total <= self._most_rows:
+            packed, at = np.empty((total, WORDS), np.int64), 0
+            for piece in _pieces(parts, READ_ROWS):
+                packed[at : at + len(piece)] = piece
+                at += len(piece)
+            return self._merge(None, [self._accept(packed, opted_out)], final=True)
         # Too many rows for one go: what has been read is ordered, and cut to the cap of each device, before more is read.
         kept: pa.Table | None = None
         for packed in _pieces(parts, self._most_rows // 2):

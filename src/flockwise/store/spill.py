@@ -14,7 +14,7 @@ from flockwise.base.schemas import STORED_PINGS
 from flockwise.governance import Verdict
 from flockwise.store.columns import Batch
 
-__all__ = ["ROW_BYTES", "Spill", "load", "unpack"]
+__all__ = ["ROW_BYTES", "WORDS", "Spill", "load", "spill_path", "unpack"]
 
 Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
@@ -52,7 +52,7 @@ class Spill:
                 self._write(full)
 
     def _write(self, bucket: int) -> None:
-        handle = os.open(self._folder / f"{bucket:04d}-{self._worker}.raw", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        handle = os.open(spill_path(self._folder, bucket, self._worker), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(self._rows[bucket, : self._fill[bucket]].data.cast("B"))
         self._fill[bucket] = 0
@@ -62,11 +62,16 @@ class Spill:
         return self._rows[bucket, : self._fill[bucket]]
 
 
+def spill_path(folder: Path, bucket: int, worker: int) -> Path:
+    """The file of a worker's full buffers of one bucket."""
+    return folder / f"{bucket:04d}-{worker}.raw"
+
+
 def load(folder: Path, bucket: int, spills: list[Spill]) -> list[tuple[Path | None, Ints | None, int]]:
     """Where the rows of a bucket lie: (file, rows in memory, number of rows)."""
     parts: list[tuple[Path | None, Ints | None, int]] = []
     for worker, spill in enumerate(spills):
-        path = folder / f"{bucket:04d}-{worker}.raw"
+        path = spill_path(folder, bucket, worker)
         if path.exists():
             parts.append((path, None, path.stat().st_size // ROW_BYTES))
         rest = spill.rest(bucket)
