@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import platform
 import sys
 import time
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ import h3
 import numpy as np
 import numpy.typing as npt
 
+from _machine import machine, versions
 from flockwise import estimate
 from flockwise.estimate.lowrank import strata
 from flockwise.estimate.tree import Family
@@ -274,11 +273,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2, help="noise draws a case (default 2)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    where = machine()  # before the work, so that the load is the others'
     results = run(options.devices, options.seeds)
     if options.json:
-        machine = {"cores": os.cpu_count(), "system": platform.system(), "processor": platform.machine()}
-        versions = {"python": platform.python_version(), "numpy": np.__version__, "h3": h3.__version__}
-        json.dump({"results": results, "machine": machine, "versions": versions}, sys.stdout, indent=1)
+        json.dump({"results": results, "machine": where, "versions": versions()}, sys.stdout, indent=1)
         print()
         return
     columns = ("rel_err", "ratio_to_plain", "target", "coverage", "published", "coverage_published")

@@ -40,7 +40,7 @@ def reference() -> str:
         "",
         *_table({"properties": {"name": whole["properties"]["name"]}, "required": ["name"]}),
         "",
-        "The sections `store`, `ledger`, `region`, `window`, `input`, `privacy` and at least one of `tables` are required; `cleaning` and `stays` have defaults.",
+        "`store`, `ledger`, `region`, `window`, `input`, `privacy` and at least one of `tables` are required; `cleaning` and `stays` have defaults.",
     ]
     for name, title in _SECTIONS:
         part = whole["$defs"][name]
