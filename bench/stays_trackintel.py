@@ -54,12 +54,12 @@ with np.load(source) as given:
     points = gpd.points_from_xy(given["lon"], given["lat"])
     frame = gpd.GeoDataFrame({"user_id": given["device"], "tracked_at": times}, geometry=points, crs="EPSG:4326")
 frame.index.name = "id"
-began = time.perf_counter()
+began, busy = time.perf_counter(), time.process_time()
 _, found = Positionfixes(frame).generate_staypoints(
     "sliding", dist_threshold=float(radius), time_threshold=float(least), gap_threshold=float(gap), include_last=last == "1", n_jobs=1)
-wall = time.perf_counter() - began
+wall, cpu = time.perf_counter() - began, time.process_time() - busy
 us = {name: found[name].dt.as_unit("us").astype("int64").to_numpy() for name in ("started_at", "finished_at")}
-np.savez(target, device=found.user_id.to_numpy(), lat=found.geometry.y.to_numpy(), lon=found.geometry.x.to_numpy(), wall=wall, **us)
+np.savez(target, device=found.user_id.to_numpy(), lat=found.geometry.y.to_numpy(), lon=found.geometry.x.to_numpy(), wall=wall, cpu=cpu, **us)
 """
 
 
@@ -92,12 +92,13 @@ def flockwise(pings: Arrays, rules: peer.StayRules, repeats: int = 3) -> dict[st
     columns = (mixed, pings["device"], pings["t_us"], micro["lat"], micro["lon"], np.full(n, -1, dtype=np.int32), zeros)
     table = pa.Table.from_arrays([pa.array(c) for c in columns], schema=STORED_PINGS)
     own = Rules(rules.start_us + 1, rules.end_us - 1, rules.accuracy_dm, rules.speed_mm_s, rules.radius_m, rules.least_us, rules.gap_us, None, None, 0)
-    walls = []
+    walls, cpus = [], []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), time.process_time()
         stays = find_stays(clean(ordered(columns_of(table)), own), own)
         walls.append(time.perf_counter() - began)
-    return row("flockwise", len(stays.start_us), statistics.median(walls), n)
+        cpus.append(time.process_time() - busy)
+    return row("flockwise", len(stays.start_us), n, statistics.median(walls), statistics.median(cpus))
 
 
 def trackintel(python: str, pings: Arrays, rules: peer.StayRules, last: bool) -> tuple[dict[str, Any], set[tuple[int, int, int]]]:
@@ -111,15 +112,16 @@ def trackintel(python: str, pings: Arrays, rules: peer.StayRules, last: bool) ->
             raise NotInstallableError((done.stderr.strip().splitlines() or ["no reason given"])[-1])
         with np.load(target) as found:
             spans = set(zip(*(found[name].tolist() for name in ("device", "started_at", "finished_at")), strict=True))
-            wall = float(found["wall"])
-    return row(f"trackintel{', include_last' if last else ''}", len(spans), wall, len(pings["t_us"])), spans
+            wall, cpu = float(found["wall"]), float(found["cpu"])
+    return row(f"trackintel{', include_last' if last else ''}", len(spans), len(pings["t_us"]), wall, cpu), spans
 
 
-def row(method: str, stays: int, wall_s: float | None, pings: int) -> dict[str, Any]:
+def row(method: str, stays: int, pings: int, wall_s: float | None = None, cpu_s: float | None = None) -> dict[str, Any]:
     return {
         "method": method,
         "stays": stays,
         "wall_s": None if wall_s is None else round(wall_s, 4),
+        "cpu_s": None if cpu_s is None else round(cpu_s, 4),
         "pings_per_s": None if wall_s is None else round(pings / wall_s),
     }
 
@@ -131,7 +133,7 @@ def by_rules(pings: Arrays, rules: peer.StayRules, theirs: dict[bool, set[tuple[
     rows, before, same_last = [], None, None
     for name, found in peer.steps(tracks, rules):
         now = {(device, stay.start): stay.end for device, stay in found}
-        out = row(texts[name], len(found), None, len(pings["t_us"]))
+        out = row(texts[name], len(found), len(pings["t_us"]))
         if before is not None:
             out |= {
                 "gone": len(before.keys() - now.keys()),
@@ -167,10 +169,11 @@ def main() -> None:
         for last in (False, True):
             out, theirs[last] = trackintel(python, pings, rules, last)
             out["ratio_vs_flockwise"] = round(out["pings_per_s"] / rows[0]["pings_per_s"], 5)
+            out["cpu_ratio_vs_flockwise"] = round(out["cpu_s"] / rows[0]["cpu_s"], 1)
             out["digest"] = peer.digest(theirs[last])
             rows.append(out)
     except NotInstallableError as error:
-        rows.append({"method": "trackintel", "stays": None, "wall_s": None, "pings_per_s": None, "reason": str(error)})
+        rows.append({"method": "trackintel", "stays": None, "wall_s": None, "cpu_s": None, "pings_per_s": None, "reason": str(error)})
         theirs = {}
     if len(pings["t_us"]) <= MOST_FOR_LOOPS:
         rows += by_rules(pings, rules, theirs)

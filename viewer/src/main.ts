@@ -96,6 +96,7 @@ class App {
         this.pause();
         this.hint(null);
         this.draw();
+        this.aim();
       };
       modes.append(h("label", {}, h("input", { type: "radio", name: "mode", value: mode, checked: mode === this.mode, change: set }), h("span", {}, label)));
     }
@@ -130,7 +131,7 @@ class App {
     );
     this.time.append(this.play, h("div", { class: "when" }, this.slotText, this.dayText), this.slider);
     this.dayText.textContent = study.timezone ? `local time, ${study.timezone}` : "";
-    const fit = h("button", { type: "button", class: "quiet", click: () => this.map?.fit() }, "Whole region");
+    const fit = h("button", { type: "button", class: "quiet", click: () => this.map?.fit(null, true) }, "Whole region");
     this.mapBox.append(this.tip);
     this.root.append(
       h(
@@ -271,6 +272,14 @@ class App {
     }
     this.drawTime();
     this.drawZone();
+  }
+
+  /** Flows of a large region may fill a small part of it: the map goes where they are. */
+  private aim(): void {
+    const view = this.mode === "flows" ? this.flows.view() : null;
+    const ends = view?.rows.flatMap((row) => [row.origin, row.destination]) ?? [];
+    const zones = view?.flows.zones;
+    this.map?.fit(zones ? ends.map((i): [number, number] => [zones.lon[i] ?? 0, zones.lat[i] ?? 0]) : null, false);
   }
 
   private drawTime(): void {

@@ -38,6 +38,14 @@ export const hasWebGl = (): boolean => {
   }
 };
 
+type Bounds = [number, number, number, number];
+
+/** The rectangle around points, wider by a margin in degrees. */
+function around(points: Point[], margin: number): Bounds {
+  const [west, south, east, north] = points.reduce<Bounds>(([w, s, e, n], [x, y]) => [Math.min(w, x), Math.min(s, y), Math.max(e, x), Math.max(n, y)], [Infinity, Infinity, -Infinity, -Infinity]);
+  return [west - margin, south - margin, east + margin, north + margin];
+}
+
 interface Cell {
   index: number;
   ring: Point[];
@@ -55,7 +63,8 @@ export class MapView {
   private version = 0;
   /** Whether the reader has moved the map: from then on it stays where they left it. */
   private touched = false;
-  private readonly named: Set<string>;
+  private goal: Bounds;
+  private readonly named = new Map<string, number>();
 
   constructor(
     container: HTMLElement,
@@ -67,7 +76,8 @@ export class MapView {
     onHover: (picked: Picked | null) => void,
     onClick: (picked: Picked) => void,
   ) {
-    this.named = new Set(home.names);
+    for (const name of home.names) this.named.set(name, (this.named.get(name) ?? 0) + 1);
+    this.goal = this.bounds();
     // The fragment makes MapLibre start the worker as a classic script, which a page opened as a file can do.
     setWorkerUrl(`${URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }))}#.cjs`);
     this.map = new MapLibre({
@@ -111,14 +121,17 @@ export class MapView {
     });
     this.map.on("move", () => this.placeLabels());
     this.map.on("resize", () => {
-      if (!this.touched) this.map.fitBounds(this.bounds(), { padding: 16, animate: false });
+      if (!this.touched && container.clientWidth > 100 && container.clientHeight > 100) this.map.fitBounds(this.goal, { padding: 16, animate: false });
       this.placeLabels();
     });
     for (const kind of ["movestart", "zoomstart"] as const) this.map.on(kind, (event) => (this.touched ||= Boolean(event.originalEvent)));
   }
 
-  fit(): void {
-    this.map.fitBounds(this.bounds(), { padding: 16, animate: this.moving });
+  /** Shows the whole region, or the points given; a map that the reader has moved stays unless `force`. */
+  fit(points: Point[] | null, force: boolean): void {
+    this.goal = points?.length ? around(points, 0.06) : this.bounds();
+    if (force) this.touched = false;
+    if (!this.touched) this.map.fitBounds(this.goal, { padding: 16, animate: this.moving });
   }
 
   /** Where a zone's centre is in the container, in pixels. */
@@ -160,7 +173,7 @@ export class MapView {
         data: strokes("coarse", 2),
         getSourcePosition: (stroke) => stroke.line[0],
         getTargetPosition: (stroke) => stroke.line[1],
-        getColor: [...ink.hatch, 150],
+        getColor: [...ink.hatch, 125],
         getWidth: 1,
         ...this.under(),
       }),
@@ -169,7 +182,7 @@ export class MapView {
         data: strokes("none", 1),
         getSourcePosition: (stroke) => stroke.line[0],
         getTargetPosition: (stroke) => stroke.line[1],
-        getColor: [...ink.hatch, 110],
+        getColor: [...ink.hatch, 90],
         getWidth: 1,
         ...this.under(),
       }),
@@ -272,7 +285,7 @@ export class MapView {
     if (!known) {
       known = Array.from({ length: zones.count }, (_, index): Cell => {
         const ring = shrunk(zones, index, 0.95);
-        return { index, ring, strokes: hatching(ring, 5) };
+        return { index, ring, strokes: hatching(ring, 4) };
       });
       this.cells.set(zones.level, known);
     }
@@ -288,11 +301,8 @@ export class MapView {
     return { flow: object, ...place };
   }
 
-  private bounds(): [number, number, number, number] {
-    const { lon, lat } = this.home;
-    const span = (values: Float64Array): [number, number] => values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-    const [[west, east], [south, north]] = [span(lon), span(lat)];
-    return [west - 0.03, south - 0.03, east + 0.03, north + 0.03];
+  private bounds(): Bounds {
+    return around(Array.from(this.home.lon, (x, i): Point => [x, this.home.lat[i] ?? 0]), 0.03);
   }
 
   private style(): StyleSpecification {
@@ -346,8 +356,8 @@ export class MapView {
     this.labels.replaceChildren(...out);
   }
 
-  /** Places that hold cells of the region come first, then the larger. */
+  /** The more cells of the region a place holds, the sooner it gets its label; then the larger. */
   private near([name, , , size]: [string, number, number, number]): number {
-    return size + (this.named.has(name) ? 1000 : 0);
+    return size + 1000 * (this.named.get(name) ?? 0);
   }
 }

@@ -111,19 +111,19 @@ def _number(hi: Ints, lo: Ints, table: Ints, found: Ints, example: Ints) -> int:
 
 @kernel(types.void, I64, I64, I64, I64, types.int64)
 def _sort(key: Ints, by: Ints, to_key: Ints, to_by: Ints, bits: int) -> None:
-    """Sorts keys below 2^bits and says where each came from: radix sort, eleven bits at a time, linear for every input."""
+    """Sorts keys below 2^bits and says where each came from: radix sort, nine bits at a time, linear for every input."""
     n = len(key)
     for i in range(n):
         by[i] = i
     passes = 0
-    for shift in range(0, bits, 11):
-        place = np.zeros(2049, dtype=np.int64)
+    for shift in range(0, bits, 9):
+        place = np.zeros(513, dtype=np.int64)
         for i in range(n):
-            place[((key[i] >> shift) & 2047) + 1] += 1
-        for d in range(2048):
+            place[((key[i] >> shift) & 511) + 1] += 1
+        for d in range(512):
             place[d + 1] += place[d]
         for i in range(n):
-            digit = (key[i] >> shift) & 2047
+            digit = (key[i] >> shift) & 511
             to_key[place[digit]] = key[i]
             to_by[place[digit]] = by[i]
             place[digit] += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import prod
@@ -148,7 +148,7 @@ def make_plan(study: Study) -> Plan:
 def _part(study: Study, table: PresenceTable | FlowsTable) -> noise.Part:
     if isinstance(table, PresenceTable):
         slots = len(study.time_window.slots(table.slot_minutes))
-        return noise.Part("presence", table.weight, slots * GRID**2, estimate.level_shares(table.levels))
+        return replace(noise.presence_part(table.weight, slots, len(table.levels)), shares=estimate.level_shares(table.levels))
     return noise.flows_part(table.weight, table.trips_bound, len(table.levels))
 
 

@@ -156,20 +156,29 @@ class Places:
         if not self.names:
             return [("", "")] * len(lon)
         owner = np.full(len(lon), -1)
-        nearest = np.full((len(self.names), len(lon)), np.inf)
         for i, rings in enumerate(self.rings):
-            crossings = np.zeros(len(lon), dtype=bool)
+            odd = np.zeros(len(lon), dtype=bool)
             for ring in rings:
-                crossings ^= _inside(ring, lon, lat)
-                gaps = ((ring[None, :, 0] - lon[:, None]) * np.cos(np.radians(lat))[:, None]) ** 2 + (ring[None, :, 1] - lat[:, None]) ** 2
-                nearest[i] = np.minimum(nearest[i], gaps.min(axis=1))
-            owner[crossings & (owner < 0)] = i
-        owner = np.where(owner < 0, nearest.argmin(axis=0), owner)
+                odd ^= _inside(ring, lon, lat)
+            owner[odd & (owner < 0)] = i
+        lost = np.flatnonzero(owner < 0)
+        if lost.size:
+            gaps = np.array([min(_gaps(ring, lon[k], lat[k]) for ring in rings) for rings in self.rings for k in lost])
+            owner[lost] = gaps.reshape(len(self.rings), lost.size).argmin(axis=0)
         return [self.names[int(i)] for i in owner]
+
+
+def _gaps(ring: Floats, lon: float, lat: float) -> float:
+    """Squared distance in degrees of latitude from a point to the nearest vertex of a ring."""
+    east = (ring[:, 0] - lon) * math.cos(math.radians(lat))
+    return float((east**2 + (ring[:, 1] - lat) ** 2).min())
 
 
 def _inside(ring: Floats, lon: Floats, lat: Floats) -> npt.NDArray[np.bool_]:
     a, b = ring[:-1], ring[1:]
+    # Only what passes the points' own band of latitude can be crossed.
+    near = (np.maximum(a[:, 1], b[:, 1]) >= lat.min()) & (np.minimum(a[:, 1], b[:, 1]) <= lat.max())
+    a, b = a[near], b[near]
     spans = (a[:, 1][None, :] > lat[:, None]) != (b[:, 1][None, :] > lat[:, None])
     rise = np.where(b[:, 1] == a[:, 1], 1.0, b[:, 1] - a[:, 1])
     cross = a[:, 0] + (lat[:, None] - a[:, 1]) * (b[:, 0] - a[:, 0]) / rise

@@ -23,7 +23,7 @@ __all__ = ["page"]
 _BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M12 19q3-4 6 0q3-4 6 0M18 6q2.5-4 5 0q2.5-4 5 0"/></svg>'
 
 _WITHHELD = (
-    "A figure is withheld when its noisy value lies below the threshold. σ is the noise that was added, in devices or trips. The typical relative error "
+    "A figure is withheld when its noisy value (for present population: the estimate made from noisy values) lies below the threshold. σ is the noise that was added, in devices or trips. The typical relative error "
     "is the sum of standard errors over the sum of the figures that are published. All counts are the certificate's; of what is withheld there is no list."
 )
 
@@ -122,14 +122,13 @@ def _where(names: Names) -> str:
 def _head(artifact: Artifact, names: Names, title: str) -> str:
     certificate = artifact.certificate
     meaning = _sentences(certificate.get("meaning"))
-    zone = _text(certificate.get("window"), "timezone")
     promise = f"<p>{escape(meaning[0])}</p>" if meaning else ""
     return f"""<header>
 <div class="top"><p class="brand">{_BIRDS}Flockwise <span>See the flock, never the bird</span></p>
 <button type="button" class="quiet" id="theme">Dark</button></div>
 <div class="masthead">
 <div><h1>{escape(title)}</h1>
-<p class="where">{escape(_where(names))}<br>{escape(_window(certificate))}{escape(f", local time ({zone})") if zone else ""}</p></div>
+<p class="where">{escape(_where(names))}<br>{escape(_window(certificate))}</p></div>
 <div class="promise">{promise}<small>From this release's certificate. <a href="#guarantee">What is promised, and what is not</a></small></div>
 </div>
 </header>"""

@@ -58,7 +58,8 @@ def names_of(artifact: Artifact) -> Names:
     """(place, wider place) of every cell, by level."""
     lon = np.concatenate([zones.lon for zones in artifact.zones])
     lat = np.concatenate([zones.lat for zones in artifact.zones])
-    places = Places(box_around(lon, lat))
+    near = (float(lon.min()) - 0.5, float(lat.min()) - 0.5, float(lon.max()) + 0.5, float(lat.max()) + 0.5)
+    places = Places(near)
     return {zones.level: places.of(zones.lon, zones.lat) for zones in artifact.zones}
 
 

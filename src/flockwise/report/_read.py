@@ -215,7 +215,8 @@ def _presence(table: pa.Table, zones: list[Zones]) -> tuple[Ints, list[Presence]
         shape = (len(index), len(slots))
         if rows.num_rows != shape[0] * shape[1] or np.unique(cell * shape[1] + slot).size != rows.num_rows:
             raise _broken("REPORT_MISSING_ROWS", Path("presence.parquet"), "a table with gaps", "one row for every cell and slot of a level")
-        shown = np.array([status == "published" for status in _texts(rows, "status")])
+        published = pc.equal(rows["status"].cast(pa.string()), pa.scalar("published"))
+        shown = np.asarray(published.combine_chunks().to_numpy(zero_copy_only=False), dtype=bool)
         matrices = []
         for column in ("devices", "lower", "upper"):
             matrix = np.full(shape, np.nan)

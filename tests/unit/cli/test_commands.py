@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +84,20 @@ def test_nothing_but_the_result_is_printed_in_a_pipe(own_world: World, tmp_path:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert json.loads(done.stdout)["charged"] is False
+
+
+def test_long_work_shows_its_progress_on_a_terminal(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "flockwise", "simulate", str(tmp_path / "w"), "--devices", "50", "--days", "1", "--json"]
+    done = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower)
+    out, _ = done.communicate(timeout=300)
+    os.close(follower)
+    shown = os.read(leader, 1 << 16).decode()
+    os.close(leader)
+    assert done.returncode == 0
+    assert json.loads(out)["devices"] == 50
+    assert "simulate" in shown
+    assert "100%" in shown
 
 
 def test_importing_the_package_is_cheap() -> None:
