@@ -23,7 +23,8 @@ __all__ = ["page"]
 _BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M12 19q3-4 6 0q3-4 6 0M18 6q2.5-4 5 0q2.5-4 5 0"/></svg>'
 
 _WITHHELD = (
-    "A figure is withheld when its noisy value (for present population: the estimate made from noisy values) lies below the threshold. σ is the noise that was added, in devices or trips. "
+    "A figure is withheld when its noisy value (for present population: the estimate made from noisy values) lies "
+    "below the threshold. σ is the noise that was added, in devices or trips. "
     "The typical relative error "
     "is the sum of standard errors over the sum of the figures that are published. All counts are the certificate's; of what is withheld there is no list."
 )

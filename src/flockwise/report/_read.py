@@ -215,8 +215,7 @@ def _presence(table: pa.Table, zones: list[Zones]) -> tuple[Ints, list[Presence]
         shape = (len(index), len(slots))
         if rows.num_rows != shape[0] * shape[1] or np.unique(cell * shape[1] + slot).size != rows.num_rows:
             raise _broken("REPORT_MISSING_ROWS", Path("presence.parquet"), "a table with gaps", "one row for every cell and slot of a level")
-        published = pc.equal(rows["status"].cast(pa.string()), pa.scalar("published"))
-        shown = np.asarray(published.combine_chunks().to_numpy(zero_copy_only=False), dtype=bool)
+        shown = np.array([status == "published" for status in rows["status"].cast(pa.string()).to_pylist()], dtype=np.bool_)
         matrices = []
         for column in ("devices", "lower", "upper"):
             matrix = np.full(shape, np.nan)
