@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from playwright.sync_api import Page, expect
 from tests.browser import fixture
 from tests.browser.conftest import ALLOWED, Opened
@@ -257,4 +259,30 @@ def test_text_of_the_certificate_stays_text(open_report: Open, tmp_path: Path) -
     assert opened.page.locator("h1").inner_text() == '</script></title><img src=x onerror="window.hit=1"> & "quoted"'
     assert opened.page.locator("h1 *").count() == 0
     assert opened.page.evaluate("window.hit === undefined")
+    assert opened.complaints == []
+
+
+def test_a_release_of_flows_alone_has_its_map(open_report: Open, tmp_path: Path) -> None:
+    folder = fixture.write(tmp_path / "flows", counties=("36061", "36047"), days=1)
+    (folder / "presence.parquet").unlink()
+    opened = open_report(report.build(folder))
+    assert opened.page.get_by_role("radio", name="Present population").count() == 0
+    assert opened.page.locator(".flow-table tbody tr").count() > 3
+    opened.page.wait_for_timeout(500)
+    assert near(pixels(opened.page.locator("#map").screenshot()), "#7a1e68", 24) > 200
+    assert opened.complaints == []
+
+
+def test_a_release_with_everything_withheld_says_so(open_report: Open, tmp_path: Path) -> None:
+    folder = fixture.write(tmp_path / "nothing", counties=("36061",), days=1)
+    table = pq.read_table(folder / "presence.parquet")
+    for name in ("devices", "lower", "upper"):
+        table = table.set_column(table.schema.get_field_index(name), name, pa.nulls(table.num_rows, pa.float64()))
+    status = pa.array(["withheld"] * table.num_rows).dictionary_encode()
+    pq.write_table(table.set_column(table.schema.get_field_index("status"), "status", status), folder / "presence.parquet")
+    (folder / "flows.parquet").unlink()
+    opened = open_report(report.build(folder), webgl=False)
+    assert "have none" in opened.page.locator("#coverage").inner_text()
+    assert opened.page.locator("#readout").inner_text().startswith("withheld")
+    assert opened.page.locator("figure polyline").count() == 0
     assert opened.complaints == []

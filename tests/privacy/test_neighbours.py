@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.conformance.worlds import HOUR, MINUTE, PLACES, START, Row, commuter, device_rows, make_rules, panels, pseudonym, table
+from tests.conformance.worlds import CELLS, HOUR, MINUTE, PLACES, START, Row, commuter, device_rows, make_rules, panels, pseudonym, table
 
 from flockwise.engines import LocalEngine
 from flockwise.person import FLOWS, PRESENCE, FlowsRules, Rules, bounding, contributions, ordering
@@ -100,6 +100,30 @@ def test_any_device_under_tight_bounds(device: list[Row], presence_weight: int, 
     """Bounds that leave flows next to nothing, and weights far apart."""
     weights = (presence_weight + 1, 1, 3)
     check([], device, make_rules(bound=HOURS * 256**2 * sum(weights) + left * 997, presence_weights=weights, flows_weights=(1 + left, 11)))
+
+
+def _bits(width: int) -> st.SearchStrategy[int]:
+    low, high = -(1 << (width - 1)), (1 << (width - 1)) - 1
+    return st.one_of(st.sampled_from([low, low + 1, -1, 0, 1, high - 1, high]), st.integers(low, high))
+
+
+_ANY_ROW = st.tuples(
+    _bits(64), _bits(64), st.one_of(_bits(64), st.integers(START, START + HOURS * HOUR)), _bits(32), _bits(32), _bits(32),
+    st.one_of(_bits(64), st.sampled_from([int(c) for c in CELLS])),
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(_ANY_ROW, max_size=12), st.booleans())
+def test_no_row_can_raise(rows: list[Row], one_device: bool) -> None:
+    """Whatever 64 and 32 bits hold: a sum comes back, and the others' part of it is untouched."""
+    hi, lo = pseudonym(9)
+    others = commuter(0, every=40)
+    if one_device:
+        check(others, [(hi, lo, *row[2:]) for row in rows], RULES)
+        return
+    together, apart, alone = (sums(part, RULES) for part in ([*others, *rows], others, rows))
+    assert all((together[block] == apart[block] + alone[block]).all() for block in together)
 
 
 OTHERS = [row for number in range(3) for row in commuter(number, every=40)]

@@ -39,10 +39,11 @@ def child(n, moment, source):
             count += 1
             if count == n and moment == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
-            done = real(*args, **options)
-            if count == n and moment == "after":
-                os.kill(os.getpid(), signal.SIGKILL)
-            return done
+            try:
+                return real(*args, **options)
+            finally:
+                if count == n and moment == "after":
+                    os.kill(os.getpid(), signal.SIGKILL)
 
         setattr(os, name, step)
 
