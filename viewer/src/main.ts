@@ -7,6 +7,7 @@ import { decode, type Study } from "./data.js";
 import { FlowPanel } from "./flows.js";
 import { hasWebGl, MapView, type CellPaint, type Picked } from "./map.js";
 import { Model, type LevelChoice, type Zone } from "./model.js";
+import { figure, legend, zoneOptions } from "./parts.js";
 import { breaks, classOf, palette, rgb, type Theme } from "./scale.js";
 import { clock, count, h, interval, shortCell, slotLabel, zoneName } from "./text.js";
 
@@ -54,7 +55,8 @@ class App {
     this.zoneChart = new Chart(study.slots, 210, (slot) => this.seek(slot));
     if (!study.presence.length) this.mode = "flows";
     this.slot = this.start();
-    this.zone = this.mostPresent();
+    const home = this.model.finest?.zones ?? study.flows[0]?.zones;
+    this.zone = home ? this.model.mostPresent(home, null) : null;
     this.layout();
     this.theme = this.dark.matches ? "dark" : "light";
     root.dataset["mode"] = this.mode;
@@ -71,19 +73,6 @@ class App {
   /** The first slot that starts at 8 in the morning, so that the report opens on a city awake. */
   private start(): number {
     return Math.max(0, this.study.slots.findIndex((slot) => clock(slot.wall) >= "08:00"));
-  }
-
-  private mostPresent(): Zone | null {
-    const zones = this.model.finest?.zones ?? this.study.flows[0]?.zones;
-    if (!zones) return null;
-    const best = Array.from({ length: zones.count }, (_, index): Zone => ({ level: zones.level, index })).reduce(
-      (top, zone) => {
-        const mean = this.model.mean(zone) || 0;
-        return mean > top.mean ? { zone, mean } : top;
-      },
-      { zone: { level: zones.level, index: 0 }, mean: -1 },
-    );
-    return best.zone;
   }
 
   private layout(): void {
@@ -180,22 +169,10 @@ class App {
     const table = this.model.presence(level);
     if (table && this.zone) {
       const up = this.model.ancestor(this.zone, table.level);
-      this.zone = up ?? this.childOf(this.zone, table.level);
+      this.zone = up ?? this.model.mostPresent(table.zones, this.zone);
     }
     this.fillZones();
     this.draw();
-  }
-
-  private childOf(zone: Zone, level: number): Zone {
-    const zones = this.model.zones(level);
-    let best: Zone = { level, index: 0 };
-    let most = -1;
-    for (let index = 0; zones && index < zones.count; index++) {
-      if (this.model.ancestor({ level, index }, zone.level)?.index !== zone.index) continue;
-      const mean = this.model.mean({ level, index }) || 0;
-      if (mean > most) [best, most] = [{ level, index }, mean];
-    }
-    return best;
   }
 
   private toggle(): void {
@@ -230,29 +207,13 @@ class App {
     if (!picked.zone) return;
     const table = this.model.presence(this.level);
     const fits = !table || picked.zone.level === table.level;
-    this.choose(fits ? picked.zone : this.childOf(picked.zone, table.level));
+    this.choose(fits ? picked.zone : this.model.mostPresent(table.zones, picked.zone));
   }
 
-  /** Areas by place, the most present first. */
   private fillZones(): void {
     const zones = this.model.presence(this.level)?.zones ?? this.study.flows[0]?.zones;
     if (!zones) return;
-    const groups = new Map<string, { index: number; mean: number }[]>();
-    for (let index = 0; index < zones.count; index++) {
-      const group = zones.groups[index] || "Areas";
-      const list = groups.get(group) ?? [];
-      groups.set(group, list);
-      list.push({ index, mean: this.model.mean({ level: zones.level, index }) || 0 });
-    }
-    this.zoneList.replaceChildren(
-      ...[...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([group, list]) =>
-        h("optgroup", { label: group },
-          ...list.sort((a, b) => b.mean - a.mean).map(({ index, mean }) =>
-            h("option", { value: `${zones.level}:${index}` }, `${zoneName(zones, index)} – ${mean ? `${count(mean)} on average` : "withheld"}`),
-          ),
-        ),
-      ),
-    );
+    this.zoneList.replaceChildren(...zoneOptions(this.model, zones));
     if (this.zone) this.zoneList.value = `${this.zone.level}:${this.zone.index}`;
   }
 
@@ -313,7 +274,7 @@ class App {
       return { color: colors[classOf(figure.average, this.limits)] ?? [0, 0, 0], hatch: figure.level === zones.level ? "own" : "coarse" };
     });
     this.map?.showCells(zones, paint);
-    this.drawLegend(zones.level, zones.areaKm2, coarse > 0, none > 0);
+    this.legend.replaceChildren(...legend(zones, this.limits, this.theme, coarse > 0, none > 0));
     const part = [`${count(own)} of ${count(zones.count)} areas have a figure of their own in this slot`];
     if (this.level === "auto" && coarse) part.push(`${count(coarse)} take the average of the larger area around them`);
     if (none) part.push(`${count(none)} have none`);
@@ -327,22 +288,6 @@ class App {
           h("td", { class: "number" }, interval(r.lower, r.upper)),
         ),
       ),
-    );
-  }
-
-  private drawLegend(level: number, km2: number, coarse: boolean, none: boolean): void {
-    const colors = palette(this.theme);
-    const text = (k: number): string => (k === 0 ? `< ${count(this.limits[0] ?? 0)}` : k === colors.length - 1 ? `${count(this.limits[k - 1] ?? 0)} +` : count(this.limits[k - 1] ?? 0));
-    const ramp = h("div", { class: "ramp" }, ...colors.map((color, k) => {
-      const swatch = h("i");
-      swatch.style.background = color;
-      return h("span", {}, swatch, text(k));
-    }));
-    this.legend.replaceChildren(
-      h("p", { class: "legend-title" }, `Devices present, by area of about ${km2 < 10 ? km2.toFixed(1) : count(km2)} km² (r${level})`),
-      ramp,
-      coarse ? h("span", { class: "key" }, h("i", { class: "hatch coarse" }), "withheld; average of the larger area") : "",
-      none ? h("span", { class: "key" }, h("i", { class: "hatch none" }), "withheld") : "",
     );
   }
 
@@ -388,16 +333,7 @@ class App {
     const shown = this.model.published(from);
     const gap = shown < this.model.slots ? ` Withheld in ${count(this.model.slots - shown)} of ${count(this.model.slots)} slots, where the line is broken.` : "";
     this.zoneNote.textContent = from === zone ? `Line: estimate. Band: 90 % interval.${gap}` : `This area is withheld in every slot; the series is that of the larger area (r${from.level}) around it.${gap}`;
-    this.readout.replaceChildren(...this.figure(zone));
-  }
-
-  private figure(zone: Zone): HTMLElement[] {
-    const zones = this.model.zones(zone.level);
-    const figure = this.model.shown(zone, this.slot, "auto");
-    const name = h("p", { class: "quiet-text" }, zones ? `${zones.groups[zone.index] ?? ""} · ${shortCell(zones.cells[zone.index] ?? "")} (r${zone.level})` : "");
-    if (figure.level === null) return [h("p", { class: "big" }, "withheld"), name];
-    const whose = figure.level === zone.level ? "" : ` in the larger area (r${figure.level}); this one is withheld`;
-    return [h("p", { class: "big" }, count(figure.devices), h("small", {}, ` devices${whose}`)), h("p", {}, `90 % interval ${interval(figure.lower, figure.upper)}`), name];
+    this.readout.replaceChildren(...figure(this.model, zone, this.slot));
   }
 
   private lines(picked: Picked): string[] {

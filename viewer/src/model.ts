@@ -124,6 +124,19 @@ export class Model {
     return n ? sum / n : Number.NaN;
   }
 
+  /** The zone with the highest mean, of all or of those inside a coarser zone. */
+  mostPresent(zones: Zones, within: Zone | null): Zone {
+    let best: Zone = { level: zones.level, index: 0 };
+    let most = -1;
+    for (let index = 0; index < zones.count; index++) {
+      const zone = { level: zones.level, index };
+      if (within && this.ancestor(zone, within.level)?.index !== within.index) continue;
+      const mean = this.mean(zone) || 0;
+      if (mean > most) [best, most] = [zone, mean];
+    }
+    return best;
+  }
+
   /** The sum over those cells of the coarsest level that have a figure, with the sums of the same cells' bounds. */
   total(): Total {
     const [devices, lower, upper] = [0, 1, 2].map(() => new Float64Array(this.slots)) as [Float64Array, Float64Array, Float64Array];

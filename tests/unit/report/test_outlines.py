@@ -32,9 +32,9 @@ def test_clipped_square_is_the_overlap_of_two_rectangles(x: float, y: float, hal
 
 def test_points_get_their_county_and_far_ones_the_nearest() -> None:
     places = Places((-75.0, 40.0, -73.0, 42.0))
-    # Times Square; Prospect Park; the sea south of Coney Island; Newark.
+    # Times Square; Prospect Park; the sea south of Rockaway; Newark.
     lon, lat = np.array([-73.985, -73.969, -73.98, -74.172]), np.array([40.758, 40.660, 40.55, 40.736])
-    assert places.of(lon, lat) == [("New York", "New York"), ("Kings", "New York"), ("Kings", "New York"), ("Essex", "New Jersey")]
+    assert places.of(lon, lat) == [("New York", "New York"), ("Kings", "New York"), ("Queens", "New York"), ("Essex", "New Jersey")]
 
 
 def test_outside_the_united_states_the_country_is_named() -> None:
