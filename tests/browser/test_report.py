@@ -246,11 +246,14 @@ def test_without_scripts_the_tables_stand(open_report: Open, browser: object, bu
 
 
 def test_print_shows_tables_and_hides_controls(open_report: Open) -> None:
-    page = open_report(webgl=False).page
+    page = open_report(webgl=False, color_scheme="dark").page
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(page.locator(".toolbar")).to_be_hidden()
     expect(page.locator(".hours")).to_be_visible()
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
 def test_text_of_the_certificate_stays_text(open_report: Open, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import { hasWebGl, MapView, type CellPaint, type Picked } from "./map.js";
 import { Model, type LevelChoice, type Zone } from "./model.js";
 import { figure, legend, zoneOptions } from "./parts.js";
 import { breaks, classOf, palette, rgb, type Theme } from "./scale.js";
-import { clock, count, h, interval, shortCell, slotLabel, zoneName } from "./text.js";
+import { clock, count, fullName, h, interval, slotLabel, zoneName } from "./text.js";
 
 const STEP_MS = 600;
 
@@ -62,7 +62,14 @@ class App {
     root.dataset["mode"] = this.mode;
     this.dark.addEventListener("change", () => this.setTheme(this.dark.matches ? "dark" : "light"));
     document.getElementById("theme")?.addEventListener("click", () => this.setTheme(this.theme === "light" ? "dark" : "light"));
-    addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => (d.open = true)));
+    let onScreen = this.theme;
+    addEventListener("beforeprint", () => {
+      document.querySelectorAll("details").forEach((d) => (d.open = true));
+      onScreen = this.theme;
+      this.setTheme("light");
+      this.map?.redraw();
+    });
+    addEventListener("afterprint", () => this.setTheme(onScreen));
     this.startMap();
     this.fillZones();
     this.drawRegion();
@@ -274,12 +281,14 @@ class App {
       return { color: colors[classOf(figure.average, this.limits)] ?? [0, 0, 0], hatch: figure.level === zones.level ? "own" : "coarse" };
     });
     this.map?.showCells(zones, paint);
-    this.legend.replaceChildren(...legend(zones, this.limits, this.theme, coarse > 0, none > 0));
+    this.legend.replaceChildren(...legend(zones, this.limits, this.theme, own > 0, coarse > 0, none > 0));
     const part = [`${count(own)} of ${count(zones.count)} areas have a figure of their own in this slot`];
     if (this.level === "auto" && coarse) part.push(`${count(coarse)} take the average of the larger area around them`);
     if (none) part.push(`${count(none)} have none`);
     this.coverage.textContent = `${part.join("; ")}. Too thin figures are withheld.`;
     ranked.sort((a, b) => b.devices - a.devices);
+    const list = this.busiest.closest(".scroll");
+    for (const part of [list, list?.previousElementSibling]) part?.toggleAttribute("hidden", !ranked.length);
     this.busiest.replaceChildren(
       ...ranked.slice(0, 12).map((r) =>
         h("tr", {},
@@ -341,7 +350,7 @@ class App {
     const zone = picked.zone;
     const zones = zone ? this.model.zones(zone.level) : undefined;
     if (!zone || !zones) return [];
-    const head = `${zones.groups[zone.index] ?? ""} · ${shortCell(zones.cells[zone.index] ?? "")}`;
+    const head = fullName(zones, zone.index);
     if (this.mode === "flows") return [head];
     const figure = this.model.shown(zone, this.slot, this.level);
     if (figure.level === null) return [head, "Withheld"];

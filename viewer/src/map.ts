@@ -134,6 +134,11 @@ export class MapView {
     if (!this.touched) this.map.fitBounds(this.goal, { padding: 16, animate: this.moving });
   }
 
+  /** Draws at once, for paper. */
+  redraw(): void {
+    this.map.redraw();
+  }
+
   /** Where a zone's centre is in the container, in pixels. */
   project(lon: number, lat: number): { x: number; y: number } {
     return this.map.project([lon, lat]);

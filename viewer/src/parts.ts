@@ -3,7 +3,7 @@
 import type { Zones } from "./data.js";
 import type { Model, Zone } from "./model.js";
 import { palette, type Theme } from "./scale.js";
-import { count, h, interval, shortCell, zoneName } from "./text.js";
+import { count, fullName, h, interval, zoneName } from "./text.js";
 
 /** The list of areas by place, the most present first. */
 export function zoneOptions(model: Model, zones: Zones): HTMLElement[] {
@@ -22,7 +22,7 @@ export function zoneOptions(model: Model, zones: Zones): HTMLElement[] {
 }
 
 /** Classes, and what hatching means where there is any. */
-export function legend(zones: Zones, limits: number[], theme: Theme, coarse: boolean, none: boolean): (Node | string)[] {
+export function legend(zones: Zones, limits: number[], theme: Theme, own: boolean, coarse: boolean, none: boolean): (Node | string)[] {
   const colors = palette(theme);
   const text = (k: number): string => (k === 0 ? `< ${count(limits[0] ?? 0)}` : k === colors.length - 1 ? `${count(limits[k - 1] ?? 0)} +` : count(limits[k - 1] ?? 0));
   const ramp = h("div", { class: "ramp" }, ...colors.map((color, k) => {
@@ -31,9 +31,10 @@ export function legend(zones: Zones, limits: number[], theme: Theme, coarse: boo
     return h("span", {}, swatch, text(k));
   }));
   const km2 = zones.areaKm2 < 10 ? zones.areaKm2.toFixed(1) : count(zones.areaKm2);
+  const some = coarse || own;
   return [
-    h("p", { class: "legend-title" }, `Devices present, by area of about ${km2} km² (r${zones.level})`),
-    ramp,
+    h("p", { class: "legend-title" }, some ? `Devices present, by area of about ${km2} km² (r${zones.level})` : "No figure is published for this slot"),
+    some ? ramp : "",
     coarse ? h("span", { class: "key" }, h("i", { class: "hatch coarse" }), "withheld; average of the larger area") : "",
     none ? h("span", { class: "key" }, h("i", { class: "hatch none" }), "withheld") : "",
   ];
@@ -43,7 +44,7 @@ export function legend(zones: Zones, limits: number[], theme: Theme, coarse: boo
 export function figure(model: Model, zone: Zone, slot: number): HTMLElement[] {
   const zones = model.zones(zone.level);
   const shown = model.shown(zone, slot, "auto");
-  const name = h("p", { class: "quiet-text" }, zones ? `${zones.groups[zone.index] ?? ""} · ${shortCell(zones.cells[zone.index] ?? "")} (r${zone.level})` : "");
+  const name = h("p", { class: "quiet-text" }, zones ? `${fullName(zones, zone.index)} (r${zone.level})` : "");
   if (shown.level === null) return [h("p", { class: "big" }, "withheld"), name];
   const whose = shown.level === zone.level ? "" : ` in the larger area (r${shown.level}); this one is withheld`;
   return [h("p", { class: "big" }, count(shown.devices), h("small", {}, ` devices${whose}`)), h("p", {}, `90 % interval ${interval(shown.lower, shown.upper)}`), name];

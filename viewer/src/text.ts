@@ -27,6 +27,8 @@ export const shortCell = (cell: string): string => cell.replace(/f+$/, "");
 
 export const zoneName = (zones: Zones, i: number): string => [zones.names[i], shortCell(zones.cells[i] ?? "")].filter(Boolean).join(" · ");
 
+export const fullName = (zones: Zones, i: number): string => [zones.groups[i], shortCell(zones.cells[i] ?? "")].filter(Boolean).join(" · ");
+
 type Child = Node | string | null;
 type Attributes = Record<string, string | number | boolean | ((event: never) => void)>;
 

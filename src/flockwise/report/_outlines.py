@@ -91,7 +91,7 @@ def basemap(box: Box) -> Basemap:
     for country in countries.objects["countries"]:
         for polygon in countries.polygons(country):
             if countries.meets(polygon[0], box):
-                _add(land, clip(countries.ring(polygon[0]), box))
+                _add(land, clip(countries.ring(polygon[0]), box), box)
                 _count(borders, polygon)
     _add_lines(lines, countries, {n: "country" if times > 1 else "coast" for n, times in borders.items()}, box)
     uses: dict[int, int] = {}
@@ -207,18 +207,23 @@ def _count(uses: dict[int, int], polygon: list[list[int]]) -> None:
             uses[n if n >= 0 else ~n] = uses.get(n if n >= 0 else ~n, 0) + 1
 
 
-def _flat(points: Floats) -> list[int]:
-    whole = np.rint(points / _STEP).astype(np.int64)
+def _flat(points: Floats, box: Box) -> list[int]:
+    """Whole numbers, without the vertices that no screen can tell from the one before in a box as wide as this."""
+    grid = np.rint(points / ((box[2] - box[0]) / 4000))
+    kept = np.r_[True, (np.diff(grid, axis=0) != 0).any(axis=1)]
+    kept[-1] = True
+    whole = np.rint(points[kept] / _STEP).astype(np.int64)
     return [int(v) for v in whole.ravel()]
 
 
-def _add(target: list[list[int]], ring: Floats) -> None:
-    if len(ring) >= 3:
-        target.append(_flat(ring))
+def _add(target: list[list[int]], ring: Floats, box: Box) -> None:
+    flat = _flat(ring, box) if len(ring) >= 3 else []
+    if len(flat) >= 6:
+        target.append(flat)
 
 
 def _add_lines(lines: dict[str, list[list[int]]], topology: Topology, kinds: dict[int, str], box: Box) -> None:
     for n in sorted(kinds):
         west, south, east, north = topology.arc_boxes[n]
         if west <= box[2] and east >= box[0] and south <= box[3] and north >= box[1]:
-            lines[kinds[n]].append(_flat(topology.arcs[n]))
+            lines[kinds[n]].append(_flat(topology.arcs[n], box))
