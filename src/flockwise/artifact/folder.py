@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from flockwise.artifact.certificate import Certificate
 from flockwise.artifact.readme import readme
 from flockwise.artifact.tables import SCHEMAS, Shapes, write_parquet
+from flockwise.base.files import sync
 from flockwise.errors import ArtifactError, InternalError
 
 __all__ = ["CERTIFICATE", "README", "REPORT", "SUMS", "Artifact", "check_place", "read", "sha256_of", "write"]
@@ -141,10 +142,10 @@ def write(folder: Path, tables: Mapping[str, pa.Table], certificate: Certificate
             raise InternalError(
                 "ARTIFACT_NOT_SOUND", what=f"What was to be published does not pass its own check: {error.what}", got=error.got, state="Nothing was published."
             ) from error
-        _sync(fresh)
+        sync(fresh)
         check_place(folder)
         _put(fresh, folder)
-        _sync(folder.parent)
+        sync(folder.parent)
         return final
     finally:
         # After an exchange this is the older artifact.
@@ -200,7 +201,7 @@ def _fill(fresh: Path, tables: Mapping[str, pa.Table], certificate: Certificate)
     sums = {**files, CERTIFICATE: sha256_of(fresh / CERTIFICATE)}
     (fresh / SUMS).write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)), encoding="ascii")
     for path in fresh.iterdir():
-        _sync(path)
+        sync(path)
     return final
 
 
@@ -229,11 +230,3 @@ def _put(fresh: Path, folder: Path) -> None:
     folder.replace(aside)
     fresh.replace(folder)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

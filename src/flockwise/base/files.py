@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-__all__ = ["sync_folder", "write_durably"]
+__all__ = ["sync", "write_durably"]
 
 
 def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
@@ -27,12 +27,12 @@ def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Makes what was moved into a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Makes a file, or what was moved into a folder, durable."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

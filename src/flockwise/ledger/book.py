@@ -95,16 +95,7 @@ class Ledger:
                     state="Nothing was spent.",
                     fix="Use what was drawn then. If that is lost, a new draw is a new charge and must be asked for.",
                 )
-            used = spent(bodies)
-            if used + rho > self.cap_rho:
-                raise BudgetError(
-                    "LEDGER_OVERSPEND",
-                    what="The release would pass the lifetime budget of this data set.",
-                    got=f"rho {float(rho):.6g}, with {float(used):.6g} of {float(self.cap_rho):.6g} spent",
-                    expected=f"rho of at most {float(self.cap_rho - used):.6g}",
-                    state="Nothing was spent.",
-                    fix="Ask for a smaller epsilon. The budget belongs to the people in the data: it can't be raised or reset.",
-                )
+            self._refuse_overspending(spent(bodies), rho)
             row = extend(rows, body)
             turn.append(row)
         return entries([*bodies, body], [*rows, row])[-1]
@@ -146,6 +137,14 @@ class Ledger:
         """What may still be charged, in rho, exact."""
         return self.cap_rho - self.spent()
 
+    def require(self, rho: Fraction) -> None:
+        """Refuses what could not be charged now, before any work is done for it. Spends nothing; `charge` asks again.
+
+        Raises:
+            BudgetError: the cap would be passed.
+        """
+        self._refuse_overspending(self.spent(), rho)
+
     def verify(self) -> None:
         """Checks the whole ledger: its table and triggers, the chain, the witness, the cap and that no charge passes it.
 
@@ -155,6 +154,17 @@ class Ledger:
         """
         with self._storage.turn(writes=False) as turn:
             self._read(turn)
+
+    def _refuse_overspending(self, used: Fraction, rho: Fraction) -> None:
+        if used + rho > self.cap_rho:
+            raise BudgetError(
+                "LEDGER_OVERSPEND",
+                what="The release would pass the lifetime budget of this data set.",
+                got=f"rho {float(rho):.6g}, with {float(used):.6g} of {float(self.cap_rho):.6g} spent",
+                expected=f"rho of at most {float(self.cap_rho - used):.6g}",
+                state="Nothing was spent.",
+                fix="Ask for a smaller epsilon. The budget belongs to the people in the data: it can't be raised or reset.",
+            )
 
     def _has_genesis(self) -> bool:
         with self._storage.turn(writes=False) as turn:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from flockwise import artifact, engines, noise, person
 from flockwise.config import Study
-from flockwise.errors import BudgetError, StoreError
+from flockwise.errors import StoreError
 from flockwise.ledger import Entry, Ledger
 from flockwise.release import outputs
 from flockwise.release.certifying import certificate, promise
@@ -110,15 +110,7 @@ def _draw(
 ) -> tuple[Entry, dict[str, npt.NDArray[np.int64]]]:
     """Sums, charge, noise, durable output. The exact sums live in this function alone."""
     noise.certify(plan.bound, [b.weight for b in plan.blocks], [b.sigma_units for b in plan.blocks], plan.rho)
-    if book.left() < plan.rho:
-        raise BudgetError(
-            "LEDGER_OVERSPEND",
-            what="The release would pass the lifetime budget of this data set.",
-            got=f"rho {float(plan.rho):.6g}",
-            expected=f"rho of at most {float(book.left()):.6g}",
-            state="Nothing was spent.",
-            fix="Ask for a smaller epsilon. The budget belongs to the people in the data: it can't be raised or reset.",
-        )
+    book.require(plan.rho)
     threads = os.cpu_count() or 1
     found = engines.LocalEngine(threads).sum(vault, plan.rules(), progress)
     kinds = {person.PRESENCE: "presence", person.FLOWS: "flows"}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
+from flockwise.base.files import write_durably
 from flockwise.errors import ArtifactError
 from flockwise.report._page import page
 from flockwise.report._payload import names_of, payload
@@ -33,7 +32,8 @@ def build(artifact_dir: Path, out: Path | None = None) -> Path:
     text = page(artifact, names, payload(artifact, names))
     target = out if out is not None else artifact_dir / "report.html"
     try:
-        _write(target, text.encode("utf-8"))
+        # A report is made to be shown: it gets the rights that any new file of this user gets.
+        write_durably(target, text.encode("utf-8"), mode=0o666)
     except OSError as error:
         raise ArtifactError(
             "REPORT_NOT_WRITTEN",
@@ -44,21 +44,3 @@ def build(artifact_dir: Path, out: Path | None = None) -> Path:
             fix="Choose another place for the report.",
         ) from error
     return target
-
-
-def _write(target: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=".report-", suffix=".part", dir=target.parent)
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        # A report is made to be shown: it gets the rights that any new file of this user gets.
-        mask = os.umask(0)
-        os.umask(mask)
-        part.chmod(0o666 & ~mask)
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flockwise.base.cellgrid import CellGrid
-from flockwise.base.files import sync_folder
+from flockwise.base.files import sync
 from flockwise.base.schemas import STORED_PINGS
 from flockwise.config import Study
 from flockwise.errors import ConfigError, DataError, RuleError, StoreError
@@ -279,9 +279,9 @@ class Store:
         segment = None
         if self._digests:
             segment = Segment(f"{len(self._manifest.segments) + 1:06d}", self._digests)
-            sync_folder(staging / "segment")
+            sync(staging / "segment")
             (staging / "segment").rename(self._root / SEGMENTS / segment.name)
-            sync_folder(self._root / SEGMENTS)
+            sync(self._root / SEGMENTS)
         manifest = self._manifest.with_delivery(segment, deliveries)
         manifest.write(self._root)  # from here on the ingest is done
         self._manifest = manifest

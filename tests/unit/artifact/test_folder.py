@@ -113,7 +113,7 @@ def test_an_empty_folder_is_taken(tmp_path: Path):
     fa.verify(tmp_path / "r")
 
 
-@pytest.mark.parametrize("step", ["_fill", "_put", "_sync"])
+@pytest.mark.parametrize("step", ["_fill", "_put", "sync"])
 def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str):
     release(tmp_path / "old")
     before = content_of(tmp_path / "old")

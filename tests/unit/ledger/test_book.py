@@ -140,7 +140,7 @@ def test_charges_are_durable_and_the_table_is_strict_and_append_only(tmp_path: P
 
 def test_no_way_back_is_offered():
     offered = {name for name in dir(Ledger) if not name.startswith("_")}
-    assert offered == {"charge", "entries", "find", "left", "mark", "open", "spent", "verify"}
+    assert offered == {"charge", "entries", "find", "left", "mark", "open", "require", "spent", "verify"}
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path):
