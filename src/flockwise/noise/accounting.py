@@ -1,15 +1,18 @@
-"""Zero-concentrated budgets (rho), epsilon at a delta, and the scale of the noise: exact fractions in and out, floats rounded to the safe side."""
+"""Budgets (rho), epsilon at a delta, and the scale of the noise: exact fractions in and out, floats rounded to the safe side.
+
+The ledger's unit is rho for both kinds of noise. Discrete noise: rho of zero-concentrated differential privacy (zCDP). Rounded noise: rho = mu^2 / 2 of
+Gaussian differential privacy (GDP), so that rho adds up, and so that rho of zCDP holds as well. The kinds differ in what epsilon a rho gives.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import lru_cache
-from typing import Any
 
 from flockwise.errors import InternalError, RuleError
-from flockwise.noise.library import opendp
+from flockwise.noise import gdp, zcdp
+from flockwise.noise.kinds import DEFAULT, Kind, check_kind
 
 __all__ = ["certify", "epsilon_of", "rho_for", "sigma_for"]
 
@@ -18,15 +21,16 @@ EPSILON_STEP = Fraction(1, 10**9)
 _LARGEST_RHO = Fraction(1000)
 
 
-def rho_for(epsilon: Fraction, delta: Fraction) -> Fraction:
+def rho_for(epsilon: Fraction, delta: Fraction, kind: Kind = DEFAULT) -> Fraction:
     """The largest rho, on a grid of 1e-12, whose conversion stays at or below `epsilon` at `delta`.
 
     Args:
         epsilon: above 0, exact.
         delta: above 0 and below 1, exact.
+        kind: how the noise is drawn.
 
     Returns:
-        rho of zero-concentrated differential privacy, exact.
+        rho, exact: of zCDP for discrete noise, mu^2 / 2 of GDP for rounded noise.
 
     Raises:
         RuleError: no rho on the grid is small enough.
@@ -35,27 +39,23 @@ def rho_for(epsilon: Fraction, delta: Fraction) -> Fraction:
         Conversion only. Every rounding is towards a smaller rho.
 
     Source:
-        Canonne, Kamath and Steinke 2020, Proposition 12, as implemented by OpenDP (`make_zCDP_to_approxDP`).
+        Discrete: Canonne, Kamath and Steinke 2020, Proposition 12, as implemented by OpenDP (`make_zCDP_to_approxDP`).
+        Rounded: Balle and Wang 2018, Theorem 8 (Dong, Roth and Su 2022, Corollary 2.13), in Arb's enclosures.
 
     Example:
-        >>> rho_for(Fraction(1), Fraction(1, 10**6))
+        >>> rho_for(Fraction(1), Fraction(1, 10**6), "discrete")
         Fraction(24355970359, 1000000000000)
+        >>> rho_for(Fraction(1), Fraction(1, 10**6), "rounded")
+        Fraction(3501810239, 125000000000)
     """
     _check_delta(delta)
+    check_kind(kind)
     if epsilon <= 0:
         raise InternalError("NOISE_BAD_EPSILON", what="epsilon must be above 0.")
-    low, high = 0, 1
-    while _epsilon(high * RHO_STEP, delta) <= epsilon:
-        low, high = high, high * 2
-        if high * RHO_STEP > _LARGEST_RHO:
-            raise InternalError("NOISE_BAD_EPSILON", what="epsilon is too large to convert.")
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _epsilon(middle * RHO_STEP, delta) <= epsilon:
-            low = middle
-        else:
-            high = middle
-    if not low:
+    if _gives(_LARGEST_RHO, epsilon, delta, kind):
+        raise InternalError("NOISE_BAD_EPSILON", what="epsilon is too large to convert.")
+    steps = _last(lambda step: _gives(step * RHO_STEP, epsilon, delta, kind))
+    if not steps:
         raise RuleError(
             "PRIVACY_TOO_SMALL",
             what="epsilon and delta leave no budget at all.",
@@ -63,29 +63,38 @@ def rho_for(epsilon: Fraction, delta: Fraction) -> Fraction:
             state="Nothing was spent.",
             fix="Raise epsilon in [privacy].",
         )
-    return low * RHO_STEP
+    return steps * RHO_STEP
 
 
-def epsilon_of(rho: Fraction, delta: Fraction) -> Fraction:
+def epsilon_of(rho: Fraction, delta: Fraction, kind: Kind = DEFAULT) -> Fraction:
     """The epsilon that `rho` gives at `delta`, rounded up to a grid of 1e-9.
 
     Args:
-        rho: 0 or more, exact.
+        rho: 0 or more, exact. Of charges of both kinds: `kinds.total` tells the sum and the kind.
         delta: above 0 and below 1, exact.
+        kind: how the noise was drawn.
 
     Source:
-        Canonne, Kamath and Steinke 2020, Proposition 12, by OpenDP.
+        As for `rho_for`.
 
     Example:
-        >>> epsilon_of(13 * Fraction(24355970359, 10**12), Fraction(1, 10**6)) < Fraction("4.04")
+        >>> epsilon_of(13 * rho_for(Fraction(1), Fraction(1, 10**6), "discrete"), Fraction(1, 10**6), "discrete") < Fraction("4.04")
+        True
+        >>> epsilon_of(rho_for(Fraction(1), Fraction(1, 10**6), "rounded"), Fraction(1, 10**6), "rounded") == 1
         True
     """
     _check_delta(delta)
+    check_kind(kind)
     if rho < 0:
         raise InternalError("NOISE_BAD_RHO", what="rho must not be negative.")
     if rho == 0:
         return Fraction(0)
-    return math.ceil(_epsilon(rho, delta) / EPSILON_STEP) * EPSILON_STEP
+    if kind == "discrete":
+        return math.ceil(zcdp.epsilon(rho, delta) / EPSILON_STEP) * EPSILON_STEP
+    if gdp.delta_at_most(rho, Fraction(0), delta):
+        return Fraction(0)
+    above = _last(lambda step: not gdp.delta_at_most(rho, step * EPSILON_STEP, delta))
+    return (above + 1) * EPSILON_STEP
 
 
 def sigma_for(bound: int, weight: int, rho: Fraction) -> float:
@@ -114,10 +123,10 @@ def sigma_for(bound: int, weight: int, rho: Fraction) -> float:
     return sigma
 
 
-def certify(bound: int, weights: Sequence[int], sigmas: Sequence[float], rho: Fraction) -> None:
-    """Checks in exact arithmetic that no vector with sum_b W_b |q_b|^2 <= B costs more than `rho`, and that OpenDP's own account agrees.
+def certify(bound: int, weights: Sequence[int], sigmas: Sequence[float], rho: Fraction, kind: Kind = DEFAULT) -> None:
+    """Checks in exact arithmetic that no vector with sum_b W_b |q_b|^2 <= B costs more than `rho`; for discrete noise OpenDP's own account has to agree.
 
-    A person's cost is sum_b |q_b|^2 / (2 sigma_b^2), linear in the |q_b|^2, so its greatest value under the constraint is at a corner:
+    A person's cost is sum_b |q_b|^2 / (2 sigma_b^2) for either kind, linear in the |q_b|^2, so its greatest value under the constraint is at a corner:
     max_b B / (2 sigma_b^2 W_b). Each sigma is taken as the rational number that the float is.
 
     Args:
@@ -125,17 +134,16 @@ def certify(bound: int, weights: Sequence[int], sigmas: Sequence[float], rho: Fr
         weights: W_b of every block.
         sigmas: scale of every block, grid units.
         rho: the charge.
+        kind: how the noise will be drawn.
 
     Raises:
         InternalError: a block is too quiet for the charge. Nothing must be drawn then.
     """
-    dp: Any = opendp()
+    check_kind(kind)
     for weight, sigma in zip(weights, sigmas, strict=True):
         worst = Fraction(bound) / (2 * Fraction(sigma) ** 2 * weight)
-        d_in = _root_above(Fraction(bound, weight))
-        space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
-        by_library = Fraction(dp.m.make_gaussian(*space, scale=sigma).map(d_in))
-        if worst > rho or not worst <= by_library <= rho * (1 + Fraction(1, 10**9)):
+        agreed = kind == "rounded" or worst <= zcdp.charge(sigma, Fraction(bound, weight)) <= rho * (1 + Fraction(1, 10**9))
+        if worst > rho or not agreed:
             raise InternalError(
                 "NOISE_NOT_CERTIFIED",
                 what="The noise of a block is not enough for the charge.",
@@ -144,29 +152,22 @@ def certify(bound: int, weights: Sequence[int], sigmas: Sequence[float], rho: Fr
             )
 
 
-@lru_cache(maxsize=4096)
-def _epsilon(rho: Fraction, delta: Fraction) -> Fraction:
-    # d_in of a unit-scale Gaussian, rounded up, so that the library converts a rho that is not below ours; delta is rounded down.
-    return Fraction(_curve().map(_root_above(2 * rho)).epsilon(_float_below(delta)))
+def _gives(rho: Fraction, epsilon: Fraction, delta: Fraction, kind: Kind) -> bool:
+    return zcdp.epsilon(rho, delta) <= epsilon if kind == "discrete" else gdp.delta_at_most(rho, epsilon, delta)
 
 
-@lru_cache(maxsize=1)
-def _curve() -> Any:
-    dp: Any = opendp()
-    unit = dp.m.make_gaussian(dp.atom_domain(T="i64"), dp.absolute_distance(T="f64"), scale=1.0)
-    return dp.c.make_zCDP_to_approxDP(unit)
-
-
-def _root_above(square: Fraction) -> float:
-    root = math.sqrt(square)
-    while Fraction(root) ** 2 < square:
-        root = math.nextafter(root, math.inf)
-    return root
-
-
-def _float_below(value: Fraction) -> float:
-    near = float(value)
-    return near if Fraction(near) <= value else math.nextafter(near, 0.0)
+def _last(holds: Callable[[int], bool]) -> int:
+    """The last step at which `holds`, which is true at 0 and false from some step on."""
+    low, high = 0, 1
+    while holds(high):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def _check_delta(delta: Fraction) -> None:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from flockwise.errors import InternalError
+from flockwise.noise.chunks import Progress, Values, by_chunks, check
 from flockwise.noise.library import opendp
 
 __all__ = ["add"]
 
-Values = npt.NDArray[np.int64]
-
 CHUNK = 4096
 
 
-def add(values: Values, sigma: float, threads: int = 1, progress: Callable[[str, int, int], None] | None = None) -> Values:
+def add(values: Values, sigma: float, threads: int = 1, progress: Progress | None = None) -> Values:
     """The values plus independent discrete Gaussian noise, in a new array of the same shape.
 
     Args:
@@ -41,33 +34,13 @@ def add(values: Values, sigma: float, threads: int = 1, progress: Callable[[str,
         Canonne, Kamath and Steinke 2020, Algorithm 3, by OpenDP (`make_gaussian` over i64 vectors, granularity 1).
 
     Example:
+        >>> import numpy as np
         >>> add(np.zeros((2, 3), dtype=np.int64), 4.0).shape
         (2, 3)
     """
-    if values.dtype != np.int64 or not 0 < sigma < float("inf") or threads < 1:
-        raise InternalError("NOISE_BAD_INPUT", what="Noise goes on int64 arrays, with a positive scale.", state="Nothing was drawn.")
-    flat = np.ascontiguousarray(values).reshape(-1)
-    out = np.empty_like(flat)
+    check(values, sigma, threads)
     draw = _measurement(sigma)
-
-    def work(start: int) -> int:
-        part = flat[start : start + CHUNK]
-        out[start : start + CHUNK] = draw(part.tolist())
-        return len(part)
-
-    done = 0
-    with ThreadPoolExecutor(threads, thread_name_prefix="flockwise-noise") as pool:
-        waiting: set[Future[int]] = {pool.submit(work, start) for start in range(0, len(flat), CHUNK)}
-        try:
-            while waiting:
-                ready, waiting = wait(waiting, return_when=FIRST_EXCEPTION, timeout=0.2)
-                done += sum(future.result() for future in ready)
-                if progress is not None and ready:
-                    progress("noise", done, len(flat))
-        finally:
-            for future in waiting:
-                future.cancel()
-    return out.reshape(values.shape)
+    return by_chunks(values, CHUNK, lambda part: draw(part.tolist()), threads, progress)
 
 
 def _measurement(sigma: float) -> Any:

@@ -1,4 +1,4 @@
-"""Conversions and scales, against an account of their own in 60 digits and against the design's figures."""
+"""The zCDP conversion and scales, against an account of their own in 60 digits and against the design's figures. GDP is in test_gdp.py."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cks_delta(rho: Fraction, epsilon: Fraction) -> Decimal:
 
 
 def test_the_designs_figure():
-    rho = noise.rho_for(Fraction(1), MICRO)
+    rho = noise.rho_for(Fraction(1), MICRO, "discrete")
     assert f"{1 / math.sqrt(2 * rho):.3f}" == "4.531"
 
 
@@ -45,7 +45,7 @@ def test_the_designs_figure():
 @pytest.mark.parametrize("delta", ["1e-6", "1e-9", "1/30000000"])
 def test_rho_is_valid_and_the_largest_on_its_grid(epsilon: str, delta: str):
     e, d = Fraction(epsilon), Fraction(delta)
-    rho = noise.rho_for(e, d)
+    rho = noise.rho_for(e, d, "discrete")
     slack = Decimal(1) + Decimal("1e-9")
     assert cks_delta(rho, e) <= dec(d) * slack
     assert cks_delta(rho * (1 + Fraction(1, 10**6)) + 2 * RHO_STEP, e) > dec(d)
@@ -56,7 +56,7 @@ def test_rho_is_valid_and_the_largest_on_its_grid(epsilon: str, delta: str):
 @settings(max_examples=60, deadline=None)
 def test_epsilon_is_rounded_up_and_agrees(rho: Fraction, digits: int):
     delta = Fraction(1, 10**digits)
-    epsilon = noise.epsilon_of(rho, delta)
+    epsilon = noise.epsilon_of(rho, delta, "discrete")
     assert cks_delta(rho, epsilon) <= dec(delta) * (Decimal(1) + Decimal("1e-9"))
     assert cks_delta(rho, epsilon - Fraction(1, 10**6)) > dec(delta)
     assert float(epsilon) < float(rho) + 2 * math.sqrt(float(rho) * math.log(1 / float(delta)))  # better than Bun and Steinke's form
@@ -64,19 +64,19 @@ def test_epsilon_is_rounded_up_and_agrees(rho: Fraction, digits: int):
 
 @pytest.mark.parametrize("epsilon", ["1/10", "1", "2"])
 def test_back_and_forth(epsilon: str):
-    assert noise.epsilon_of(noise.rho_for(Fraction(epsilon), MICRO), MICRO) <= Fraction(epsilon) + Fraction(1, 10**9)
+    assert noise.epsilon_of(noise.rho_for(Fraction(epsilon), MICRO, "discrete"), MICRO, "discrete") <= Fraction(epsilon) + Fraction(1, 10**9)
 
 
 def test_no_rho_and_bad_input():
-    assert noise.epsilon_of(Fraction(0), MICRO) == 0
+    assert noise.epsilon_of(Fraction(0), MICRO, "discrete") == 0
     with pytest.raises(RuleError) as got:
-        noise.rho_for(Fraction(1, 10**9), Fraction(1, 10**12))
+        noise.rho_for(Fraction(1, 10**9), Fraction(1, 10**12), "discrete")
     assert got.value.code == "PRIVACY_TOO_SMALL"
     for call in (
-        lambda: noise.rho_for(Fraction(0), MICRO),
-        lambda: noise.rho_for(Fraction(1), Fraction(0)),
-        lambda: noise.rho_for(Fraction(10**6), MICRO),
-        lambda: noise.epsilon_of(Fraction(-1), MICRO),
+        lambda: noise.rho_for(Fraction(0), MICRO, "discrete"),
+        lambda: noise.rho_for(Fraction(1), Fraction(0), "discrete"),
+        lambda: noise.rho_for(Fraction(10**6), MICRO, "discrete"),
+        lambda: noise.epsilon_of(Fraction(-1), MICRO, "discrete"),
         lambda: noise.sigma_for(1, 0, Fraction(1)),
     ):
         with pytest.raises(InternalError):
@@ -92,10 +92,10 @@ def test_sigma_is_the_smallest_float_that_is_enough(bound: int, weight: int, rho
 
 
 def test_certify_catches_one_ulp_and_a_halved_sigma():
-    rho, bound, weights = noise.rho_for(Fraction(1), MICRO), 1 << 56, [10**9, 123_456_789]
+    rho, bound, weights = noise.rho_for(Fraction(1), MICRO, "discrete"), 1 << 56, [10**9, 123_456_789]
     sigmas = [noise.sigma_for(bound, w, rho) for w in weights]
-    noise.certify(bound, weights, sigmas, rho)
+    noise.certify(bound, weights, sigmas, rho, "discrete")
     for bad in ([math.nextafter(sigmas[0], 0), sigmas[1]], [sigmas[0], sigmas[1] / 2]):
         with pytest.raises(InternalError) as got:
-            noise.certify(bound, weights, bad, rho)
+            noise.certify(bound, weights, bad, rho, "discrete")
         assert got.value.state == "Nothing was drawn."
