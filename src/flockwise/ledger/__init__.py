@@ -2,5 +2,8 @@
 
 from flockwise.ledger.book import Ledger
 from flockwise.ledger.chain import Entry
+from flockwise.ledger.exposure import Exposure, WindowCharge
+from flockwise.ledger.places import place
+from flockwise.ledger.storage import Storage
 
-__all__ = ["Entry", "Ledger"]
+__all__ = ["Entry", "Exposure", "Ledger", "Storage", "WindowCharge", "place"]

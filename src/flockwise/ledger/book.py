@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from flockwise.errors import BudgetError, InternalError, LedgerError, RuleError
-from flockwise.ledger.chain import EVENTS, FORMAT, Entry, Row, entries, extend, read, spent
-from flockwise.ledger.storage import SqliteStorage, Storage, Transaction
+from flockwise.ledger.chain import ACCOUNTINGS, EVENTS, FORMAT, Entry, Row, entries, extend, read, spent
+from flockwise.ledger.exposure import Exposure, exposure_of
+from flockwise.ledger.storage import PAUSES_S, SqliteStorage, Storage, Transaction
 
 __all__ = ["Ledger"]
 
@@ -22,23 +26,25 @@ class Ledger:
     Args:
         storage: where the rows are.
         dataset: whose budget this is.
-        cap_rho: what all charges together may reach.
+        caps: what all charges together may reach, by accounting.
     """
 
-    def __init__(self, storage: Storage, dataset: str, cap_rho: Fraction) -> None:
+    def __init__(self, storage: Storage, dataset: str, caps: Mapping[str, Fraction]) -> None:
         self._storage = storage
+        self._caps = caps
         self.dataset = dataset
-        self.cap_rho = cap_rho
         self.created = False
+        self.accounting, self.cap_rho = next(iter(caps.items()))
 
     @classmethod
-    def open(cls, path: Path, dataset: str, cap_rho: Fraction, cap_text: str) -> Ledger:
-        """The ledger of a file, made if there is none (then `created` is true: tell the user, since a wrong path is a new budget).
+    def open(cls, place: Storage | Path, dataset: str, caps: Mapping[str, Fraction], cap_text: str) -> Ledger:
+        """The ledger of a place, begun if there is none (then `created` is true: tell the user, since a wrong place or name is a new budget).
 
         Args:
-            path: SQLite file on a local disk; its witness lies beside it.
+            place: a storage, or the path of an SQLite file on a local disk; its witness lies beside it.
             dataset: population and supplier. Fixed for ever by the first opening.
-            cap_rho: lifetime cap, exact. Fixed as well.
+            caps: lifetime cap, exact, by the accounting under which its rho was derived. A new ledger is begun with the first, and fixes it for ever; an
+                old one keeps its own. Under a "discrete" cap every charge is sound; under a "rounded" cap only rounded ones are.
             cap_text: the cap as the study states it, for people.
 
         Raises:
@@ -48,19 +54,32 @@ class Ledger:
         Privacy:
             Reads nothing of the data and spends nothing.
         """
-        if cap_rho <= 0 or not dataset:
+        if not dataset or not caps or not set(caps) <= set(ACCOUNTINGS) or min(caps.values()) <= 0:
             raise InternalError("LEDGER_BAD_CAP", what="A ledger needs a data set and a cap above 0.")
-        ledger = cls(SqliteStorage(path), dataset, cap_rho)
+        ledger = cls(SqliteStorage(place) if isinstance(place, Path) else place, dataset, caps)
         # The first look takes no write lock, so that a ledger can be shown while a release charges it.
-        if not ledger._has_genesis():
+        if not ledger._storage.begun():
             with ledger._storage.turn(writes=True) as turn:
                 if not turn.rows():
                     ledger.created = True
-                    turn.append(extend([], {"kind": "genesis", "format": FORMAT, "dataset": dataset, "cap_rho": str(cap_rho), "cap": cap_text, "time": _now()}))
+                    cap = {"cap_rho": str(ledger.cap_rho), "cap": cap_text, "accounting": ledger.accounting}
+                    turn.append(extend([], {"kind": "genesis", "format": FORMAT, "dataset": dataset, **cap, "time": _now()}))
         ledger.verify()
         return ledger
 
-    def charge(self, plan: str, inputs: str, rho: Fraction, delta: Fraction, epsilon: Fraction, title: str, *, again: bool = False) -> Entry:
+    def charge(
+        self,
+        plan: str,
+        inputs: str,
+        rho: Fraction,
+        delta: Fraction,
+        epsilon: Fraction,
+        title: str,
+        *,
+        window: tuple[date, int] | None = None,
+        accounting: str = "discrete",
+        again: bool = False,
+    ) -> Entry:
         """Spends `rho`, durably, before it returns. Only then may noise be drawn.
 
         Args:
@@ -70,24 +89,39 @@ class Ledger:
             delta: of the promise.
             epsilon: what rho gives at delta (a label).
             title: for people; no figures of the data.
+            window: first local day and number of days that the release is about.
+            accounting: "discrete" (rho of zCDP) or "rounded" (mu of Gaussian differential privacy, rho being mu^2 / 2).
             again: charge although this plan was charged on these inputs before (its noisy output is lost, say). Ask `find` first.
 
         Raises:
             BudgetError: the cap would be passed. Nothing was spent.
-            RuleError: the same plan on the same inputs is charged already and `again` is false. Nothing was spent.
-            LedgerError: the ledger is damaged, was tampered with, or is busy. Nothing was spent.
+            RuleError: the same plan on the same inputs is charged already and `again` is false, or the cap was derived for rounded noise and this is
+                discrete. Nothing was spent.
+            LedgerError: the ledger is damaged, was tampered with, busy or out of reach. Nothing was spent, unless the code is LEDGER_COMMIT_UNKNOWN:
+                then a server was lost in the very commit and did not come back to be asked.
 
         Privacy:
-            Sequential composition under zero-concentrated differential privacy: rho adds up.
+            Sequential composition: rho adds up, under zero-concentrated and under Gaussian differential privacy, and so under a mix of both
+            (mu-GDP is mu^2/2-zCDP).
         """
-        if not (plan and inputs and rho > 0 and 0 < delta < 1 and epsilon > 0) or len(title) > 500:
+        sound = plan and inputs and rho > 0 and 0 < delta < 1 and epsilon > 0 and len(title) <= 500 and (window is None or window[1] > 0)
+        if not sound or accounting not in ACCOUNTINGS:
             raise InternalError("LEDGER_BAD_CHARGE", what="A charge needs a plan, inputs, and rho, epsilon and delta above 0.", state="Nothing was spent.")
-        body = {
+        body: dict[str, Any] = {
             "kind": "charge", "time": _now(), "title": title, "plan": plan, "inputs": inputs,
-            "rho": str(rho), "delta": str(delta), "epsilon": str(epsilon),
+            "rho": str(rho), "delta": str(delta), "epsilon": str(epsilon), "accounting": accounting,
         }  # fmt: skip
-        with self._storage.turn(writes=True) as turn:
-            rows, bodies = self._read(turn)
+        if window is not None:
+            body["window"] = {"start": window[0].isoformat(), "days": window[1]}
+
+        def allow(rows: list[Row], bodies: list[dict[str, Any]]) -> None:
+            if (self.accounting, accounting) == ("rounded", "discrete"):
+                raise RuleError(
+                    "LEDGER_OTHER_ACCOUNTING",
+                    what="The lifetime budget of this ledger was derived for rounded noise, and holds for that alone.",
+                    state="Nothing was spent.",
+                    fix='Write noise = "rounded" in the study file.',
+                )
             if not again and any(e.plan == plan and e.inputs == inputs for e in entries(bodies, rows)):
                 raise RuleError(
                     "LEDGER_ALREADY_CHARGED",
@@ -96,9 +130,8 @@ class Ledger:
                     fix="Use what was drawn then. If that is lost, a new draw is a new charge and must be asked for.",
                 )
             self._refuse_overspending(spent(bodies), rho)
-            row = extend(rows, body)
-            turn.append(row)
-        return entries([*bodies, body], [*rows, row])[-1]
+
+        return self._add(body, allow)[-1]
 
     def find(self, plan: str, inputs: str) -> Entry | None:
         """The latest charge for this plan on these inputs, if there is one."""
@@ -113,14 +146,20 @@ class Ledger:
         if event not in EVENTS:
             raise InternalError("LEDGER_BAD_EVENT", what="A charge is drawn or published.")
         body = {"kind": "event", "time": _now(), "of": entry.number, "event": event}
-        with self._storage.turn(writes=True) as turn:
-            rows, bodies = self._read(turn)
-            known = {e.number: e for e in entries(bodies, rows)}
-            if entry.number not in known or known[entry.number].digest != entry.digest:
+
+        def allow(rows: list[Row], bodies: list[dict[str, Any]]) -> None:
+            if not any(e.number == entry.number and e.digest == entry.digest for e in entries(bodies, rows)):
                 raise LedgerError("LEDGER_NO_SUCH_CHARGE", what="That charge is not in this ledger.", state="Nothing was noted.")
-            row = extend(rows, body)
-            turn.append(row)
-        return next(e for e in entries([*bodies, body], [*rows, row]) if e.number == entry.number)
+
+        return next(e for e in self._add(body, allow) if e.number == entry.number)
+
+    def keep(self, entry: Entry, content: bytes) -> None:
+        """Stores the noisy output of a charge where every host of this ledger finds it, durably, whole or not at all."""
+        self._storage.keep(entry.digest, content)
+
+    def kept(self, entry: Entry) -> bytes | None:
+        """The noisy output of a charge, or None if none was stored."""
+        return self._storage.kept(entry.digest)
 
     def entries(self) -> list[Entry]:
         """All charges, oldest first."""
@@ -136,6 +175,10 @@ class Ledger:
     def left(self) -> Fraction:
         """What may still be charged, in rho, exact."""
         return self.cap_rho - self.spent()
+
+    def exposure(self) -> Exposure:
+        """What a device that was in every window has been exposed to so far, and would be in a year like this. Spends nothing."""
+        return exposure_of(self.entries())
 
     def require(self, rho: Fraction) -> None:
         """Refuses what could not be charged now, before any work is done for it. Spends nothing; `charge` asks again.
@@ -166,9 +209,46 @@ class Ledger:
                 fix="Ask for a smaller epsilon. The budget belongs to the people in the data: it can't be raised or reset.",
             )
 
-    def _has_genesis(self) -> bool:
-        with self._storage.turn(writes=False) as turn:
-            return bool(turn.rows())
+    def _add(self, body: dict[str, Any], allow: Callable[[list[Row], list[dict[str, Any]]], None]) -> list[Entry]:
+        """Appends a row if `allow` does not raise; all charges after it."""
+        # Two hosts that say the same in the same second still make two rows that can be told apart.
+        body = {**body, "nonce": secrets.token_hex(8)}
+        row: Row | None = None
+        try:
+            with self._storage.turn(writes=True) as turn:
+                rows, bodies = self._read(turn)
+                allow(rows, bodies)
+                row = extend(rows, body)
+                turn.append(row)
+        except LedgerError as error:
+            if error.code != "LEDGER_COMMIT_UNKNOWN" or row is None:
+                raise
+            rows, bodies = self._settle(row, error)
+        return entries([*bodies, body], [*rows, row])
+
+    def _settle(self, row: Row, doubt: LedgerError) -> tuple[list[Row], list[dict[str, Any]]]:
+        """The rows before `row` if it was committed after all.
+
+        A turn that writes waits until the lost transaction has ended, one way or the other: what it reads then stays so.
+        """
+        for pause in PAUSES_S:
+            time.sleep(pause)
+            try:
+                with self._storage.turn(writes=True) as turn:
+                    rows, bodies = self._read(turn)
+            except LedgerError as error:
+                if error.code not in ("LEDGER_UNREACHABLE", "LEDGER_BUSY"):
+                    raise
+                continue
+            if row in rows:
+                return rows[: row.number], bodies[: row.number]
+            raise LedgerError(
+                "LEDGER_UNREACHABLE",
+                what="The connection to the ledger's server was lost before it wrote.",
+                state="Nothing was spent.",
+                fix="Run the same command again.",
+            ) from doubt
+        raise doubt
 
     def _read(self, turn: Transaction) -> tuple[list[Row], list[dict[str, Any]]]:
         rows = turn.rows()
@@ -183,15 +263,17 @@ class Ledger:
                 state="Nothing was spent.",
                 fix="Correct [ledger] dataset or path in the study file.",
             )
-        if Fraction(first["cap_rho"]) != self.cap_rho:
+        self.accounting, cap = first.get("accounting", "discrete"), Fraction(first["cap_rho"])
+        if self._caps.get(self.accounting) != cap:
             raise RuleError(
                 "LEDGER_OTHER_CAP",
-                what="The ledger was opened with another lifetime budget, and that is fixed for ever.",
-                got=f"rho {float(self.cap_rho):.6g}",
-                expected=f"rho {float(Fraction(first['cap_rho'])):.6g} ({first['cap']})",
+                what="The ledger was begun with another lifetime budget, and that is fixed for ever.",
+                got=", ".join(f"rho {float(rho):.6g} for {name} noise" for name, rho in self._caps.items()),
+                expected=f"rho {float(cap):.6g} for {self.accounting} noise ({first['cap']})",
                 state="Nothing was spent.",
                 fix="Put back [ledger] lifetime_epsilon (and delta) as they were.",
             )
+        self.cap_rho = cap
         return rows, bodies
 
 

@@ -6,15 +6,17 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from fractions import Fraction
 from typing import Any
 
 from flockwise.errors import LedgerError
 
-__all__ = ["FORMAT", "Entry", "Row", "damaged", "entries", "extend", "read", "spent"]
+__all__ = ["ACCOUNTINGS", "EVENTS", "FORMAT", "Entry", "Row", "damaged", "entries", "extend", "read", "spent"]
 
 FORMAT = "flockwise-ledger/1"
 EVENTS = ("drawn", "published")
+ACCOUNTINGS = ("discrete", "rounded")
 NO_HASH = "0" * 64
 
 
@@ -43,6 +45,9 @@ class Entry:
         epsilon: what the charge gives at delta: a label, derived from rho.
         status: "charged", "drawn" or "published": how far this charge is known to have come. It is spent in every case.
         digest: hash of the row.
+        window: first local day and number of days that the release is about; None for charges from before windows were noted.
+        accounting: what is proved of the noise: "discrete" (rho of zero-concentrated differential privacy) or "rounded" (mu of Gaussian differential
+            privacy, with rho = mu^2 / 2). Charges from before this was noted are discrete.
     """
 
     number: int
@@ -55,10 +60,13 @@ class Entry:
     epsilon: Fraction
     status: str
     digest: str
+    window: tuple[date, int] | None
+    accounting: str
 
-    def as_dict(self) -> dict[str, str | int]:
-        """The same, with fractions as text, for `--json`."""
-        return {name: value if isinstance(value, int) else str(value) for name, value in asdict(self).items()}
+    def as_dict(self) -> dict[str, str | int | None]:
+        """The same, with fractions as text and the window as an ISO 8601 interval ("2026-05-04/P7D"), for `--json`."""
+        plain = {name: value if isinstance(value, int) else str(value) for name, value in asdict(self).items()}
+        return {**plain, "window": None if self.window is None else f"{self.window[0]}/P{self.window[1]}D"}
 
 
 def extend(rows: Sequence[Row], body: Mapping[str, Any]) -> Row:
@@ -96,6 +104,7 @@ def entries(bodies: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[En
         Entry(
             number=number, time=body["time"], title=body["title"], plan=body["plan"], inputs=body["inputs"], rho=Fraction(body["rho"]),
             delta=Fraction(body["delta"]), epsilon=Fraction(body["epsilon"]), status=status.get(number, "charged"), digest=rows[number].digest,
+            window=_window(body), accounting=body.get("accounting", "discrete"),
         )
         for number, body in enumerate(bodies)
         if body["kind"] == "charge"
@@ -132,17 +141,29 @@ def _parse(text: str, position: int) -> dict[str, Any]:
     return body
 
 
+def _window(body: Mapping[str, Any]) -> tuple[date, int] | None:
+    if (window := body.get("window")) is None:
+        return None
+    days = window["days"]
+    if isinstance(days, bool) or not isinstance(days, int) or days < 1:
+        raise ValueError("days")
+    return date.fromisoformat(window["start"]), days
+
+
 def _check_meaning(bodies: Sequence[Mapping[str, Any]]) -> None:
     # A chain can be whole and still say nonsense if it was rebuilt by hand: a negative charge, or one beyond the cap.
     charges: set[int] = set()
     try:
-        left = Fraction(bodies[0]["cap_rho"])
+        left, kind = Fraction(bodies[0]["cap_rho"]), bodies[0].get("accounting", "discrete")
+        # A cap that was derived for rounded noise says nothing of discrete noise; the other way round it does (mu-GDP is mu^2/2-zCDP).
+        allowed = {"discrete": ACCOUNTINGS, "rounded": ("rounded",)}[kind]
         for position, body in enumerate(bodies[1:], start=1):
             if body["kind"] == "charge":
                 rho = Fraction(body["rho"])
                 left -= rho
-                if rho <= 0 or left < 0:
+                if rho <= 0 or left < 0 or body.get("accounting", "discrete") not in allowed:
                     raise damaged("LEDGER_BAD_ROW", f"row {position} is a charge that could not have been accepted")
+                _window(body)
                 charges.add(position)
             elif body["kind"] != "event" or body["event"] not in EVENTS or body["of"] not in charges:
                 raise damaged("LEDGER_BAD_ROW", f"row {position} is of an unknown kind")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from flockwise.base.files import write_durably
 from flockwise.errors import LedgerError
 from flockwise.ledger.chain import Row, damaged
+from flockwise.ledger.witness import Witness, compare
 
-__all__ = ["SqliteStorage", "Storage", "Transaction"]
+__all__ = ["BUSY_SECONDS", "PAUSES_S", "SqliteStorage", "Storage", "Transaction"]
 
 BUSY_SECONDS = 60.0
-_LINE = re.compile(r"([0-9]{1,12}) ([0-9a-f]{64})")
+PAUSES_S: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15)
+"""How long to wait before each further try at a server that was lost."""
 
 _TABLE = (
     "CREATE TABLE ledger (number INTEGER PRIMARY KEY CHECK (number >= 0), body TEXT NOT NULL, "
@@ -40,10 +42,27 @@ class Transaction(Protocol):
 
 
 class Storage(Protocol):
-    """Rows that can be appended and read, never changed."""
+    """Rows that can be appended and read, never changed; and beside them the noisy output of each charge, kept whole or not at all."""
+
+    def begun(self) -> bool:
+        """Whether the ledger has a first row. Makes nothing and notes nothing."""
+        ...
 
     def turn(self, *, writes: bool) -> AbstractContextManager[Transaction]:
-        """A transaction; when it ends without an error what was appended is durable."""
+        """A transaction; when it ends without an error what was appended is durable.
+
+        Raises:
+            LedgerError: the storage can't be used. With the code LEDGER_COMMIT_UNKNOWN it is not known whether what was appended is there;
+                with any other code it is not.
+        """
+        ...
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Stores bytes under a name that is new, durably and in one step."""
+        ...
+
+    def kept(self, name: str) -> bytes | None:
+        """The bytes of a name, or None if there are none."""
         ...
 
 
@@ -58,19 +77,16 @@ class SqliteStorage:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.witness = path.with_name(path.name + ".witness")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError:
-            if not path.is_file():
-                raise LedgerError("LEDGER_NOT_WRITABLE", what="There is something else at the ledger's place.", fix="Correct [ledger] path.") from None
-            # SQLite takes a file of a few bytes for an empty database and would write over it.
-            with path.open("rb") as handle:
-                if (start := handle.read(16)) and start != b"SQLite format 3\0":
-                    raise damaged("LEDGER_DAMAGED", "the file is not a whole SQLite ledger") from None
-        except OSError as error:
-            raise LedgerError("LEDGER_NOT_WRITABLE", what="The ledger's file can't be made.", got=type(error).__name__, fix="Correct [ledger] path.") from error
+        self.witness = Witness(path.with_name(path.name + ".witness"))
+
+    def begun(self) -> bool:
+        """Whether the file holds a ledger with a first row. Makes no file."""
+        if not self.path.exists():
+            if self.witness.lines():
+                raise damaged("LEDGER_TRUNCATED", "the ledger's file is gone but its witness is not")
+            return False
+        with self.turn(writes=False) as turn:
+            return bool(turn.rows())
 
     @contextmanager
     def turn(self, *, writes: bool) -> Iterator[Transaction]:
@@ -79,6 +95,7 @@ class SqliteStorage:
         Raises:
             LedgerError: the file is damaged, busy for a minute, or disagrees with its witness.
         """
+        self._make()
         try:
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             try:
@@ -86,55 +103,53 @@ class SqliteStorage:
                 connection.execute("PRAGMA synchronous = EXTRA")
                 connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
                 held = _Held(connection)
-                lines = self._lines()
+                lines = self.witness.lines()
                 if held.empty:
                     if lines:
                         raise damaged("LEDGER_TRUNCATED", "the ledger is empty but its witness is not")
                     if writes:
                         held.make_tables()
                 before = held.rows()
-                _compare(before, lines)
+                if len(before) > 1 and not lines:
+                    raise damaged("LEDGER_WITNESS_MISSING", "the ledger has charges but its witness file is missing or empty")
+                compare(before, lines)
                 yield held
                 connection.execute("COMMIT" if writes else "ROLLBACK")
                 if writes:
                     # Lines that an earlier crash left out are made good.
-                    self._note([row for row in [*before, *held.appended] if row.number not in lines])
+                    self.witness.note([row for row in [*before, *held.appended] if row.number not in lines])
             finally:
                 connection.close()
         except sqlite3.DatabaseError as error:
             raise _explain(error) from error
 
-    def _lines(self) -> dict[int, str]:
-        if not self.witness.exists():
-            return {}
-        lines: dict[int, str] = {}
-        for line in self.witness.read_text(encoding="ascii", errors="replace").splitlines():
-            # A line cut short by a crash is passed over: its row is committed, and the next writer notes it again.
-            if found := _LINE.fullmatch(line):
-                number, digest = int(found[1]), found[2]
-                if lines.setdefault(number, digest) != digest:
-                    raise damaged("LEDGER_WITNESS_DAMAGED", "the witness file contradicts itself")
-        return lines
+    def keep(self, name: str, content: bytes) -> None:
+        """Writes the bytes to a file of their own in a folder beside the ledger."""
+        path = self._output(name)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_durably(path, content, mode=0o600)
 
-    def _note(self, rows: Sequence[Row]) -> None:
-        text = "".join(f"{row.number} {row.digest}\n" for row in rows)
-        torn = self.witness.exists() and not self.witness.read_bytes().endswith(b"\n")
-        handle = os.open(self.witness, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    def kept(self, name: str) -> bytes | None:
+        """The bytes of such a file."""
+        path = self._output(name)
+        return path.read_bytes() if path.exists() else None
+
+    def _output(self, name: str) -> Path:
+        return self.path.with_name(self.path.name + ".outputs") / f"{name}.npz"
+
+    def _make(self) -> None:
         try:
-            os.write(handle, ("\n" * torn + text).encode("ascii"))
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _compare(rows: Sequence[Row], lines: Mapping[int, str]) -> None:
-    if len(rows) > 1 and not lines:
-        raise damaged("LEDGER_WITNESS_MISSING", "the ledger has charges but its witness file is missing or empty")
-    for number, digest in lines.items():
-        if number >= len(rows):
-            raise damaged("LEDGER_TRUNCATED", f"row {number} was witnessed and is gone")
-        if rows[number].digest != digest:
-            raise damaged("LEDGER_REWRITTEN", f"row {number} is not the one that was witnessed")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            if not self.path.is_file():
+                raise LedgerError("LEDGER_NOT_WRITABLE", what="There is something else at the ledger's place.", fix="Correct [ledger] path.") from None
+            # SQLite takes a file of a few bytes for an empty database and would write over it.
+            with self.path.open("rb") as handle:
+                if (start := handle.read(16)) and start != b"SQLite format 3\0":
+                    raise damaged("LEDGER_DAMAGED", "the file is not a whole SQLite ledger") from None
+        except OSError as error:
+            raise LedgerError("LEDGER_NOT_WRITABLE", what="The ledger's file can't be made.", got=type(error).__name__, fix="Correct [ledger] path.") from error
 
 
 def _explain(error: sqlite3.DatabaseError) -> LedgerError:
