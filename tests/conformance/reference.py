@@ -180,7 +180,7 @@ def norm(present: set[int], flows: dict[int, int], rules: Any) -> int:
                 sums[(cell if up is None else int(up[cell]), slot)] += 256
             total += weight * sum(q * q for q in sums.values())
     if rules.flows is not None:
-        cells, _, slots = rules.flows.shape
+        _, cells, _, slots = rules.flows.shape
         for weight, up in zip(rules.flows.weights, [None, *rules.flows.parents], strict=True):
             pairs: Counter[tuple[int, int, int]] = Counter()
             for key, q in flows.items():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flockwise.base.h3bits import parent
 from flockwise.base.schemas import STORED_PINGS
-from flockwise.person import FlowsRules, PresenceRules, Rules
+from flockwise.person import FlowsRules, PresenceRules, Rules, TotalsRules
 
 Row = tuple[int, int, int, int, int, int, int]
 
@@ -43,6 +43,10 @@ def make_rules(
     flows_weights: tuple[int, ...] = (1, 1),
     slot_us: int = HOUR,
     hold_us: int = HOUR,
+    margin_weights: tuple[int, ...] = (),
+    totals: TotalsRules | None = None,
+    norm_edges: tuple[int, ...] = (),
+    heavy_edge: int | None = None,
     **changes: Any,
 ) -> Rules:
     """Rules of a window of whole hours; presence at resolution 7 (6, 5 above it), flows at 6 (5). By default nothing is clipped."""
@@ -57,6 +61,10 @@ def make_rules(
         trip_us=12 * HOUR,
         parents=(index(r6, 5),)[: len(flows_weights) - 1],
         weights=flows_weights,
+        margin_weights=margin_weights,
+        totals=totals,
+        norm_edges=norm_edges,
+        heavy_edge=heavy_edge,
     )
     made = Rules(start, start + span, 2000, 111_111, 100, 5 * MINUTE, 15 * MINUTE, presence, flows, bound)
     return replace(made, **changes)

@@ -16,8 +16,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conformance.worlds import CELLS, HOUR, MINUTE, PLACES, START, Row, commuter, device_rows, make_rules, panels, pseudonym, table
 
+from flockwise.base.h3bits import parent
 from flockwise.engines import LocalEngine
-from flockwise.person import FLOWS, PRESENCE, FlowsRules, Rules, bounding, contributions, ordering
+from flockwise.person import (
+    ARRIVALS,
+    DEPARTURES,
+    FLOWS,
+    NORMS,
+    PRESENCE,
+    FlowsRules,
+    Rules,
+    SparseSum,
+    TotalsRules,
+    WeightRules,
+    bounding,
+    contributions,
+    ordering,
+)
+from flockwise.person import rules as rules_module
 
 Sums = dict[int, np.ndarray]
 
@@ -26,14 +42,17 @@ BOUND = 1 << 58
 
 
 def shares(hours: int, trips_bound: int, slot_us: int = HOUR) -> dict[str, Any]:
-    """Weights as a release chooses them: presence .6 + .1 + .05, flows .2 + .05 of the bound."""
+    """Weights as a release chooses them: presence .6 + .1 + .05, pairs .16 + .04, margins .04 + .01 of the bound; totals have another."""
     slots = hours * HOUR // slot_us
     return {
         "hours": hours,
         "slot_us": slot_us,
         "bound": BOUND,
         "presence_weights": tuple(p * BOUND // 100 // (slots * 256**2) for p in (60, 10, 5)),
-        "flows_weights": tuple(p * BOUND // 100 // (trips_bound * 256) ** 2 for p in (20, 5)),
+        "flows_weights": tuple(p * BOUND // 100 // (trips_bound * 256) ** 2 for p in (16, 4)),
+        "margin_weights": tuple(p * BOUND // 200 // (trips_bound * 256) ** 2 for p in (4, 1)),
+        "heavy_edge": trips_bound,
+        "totals": TotalsRules(tuple(p * BOUND // 200 // (3 * trips_bound * 256) ** 2 for p in (80, 20)), BOUND),
     }
 
 
@@ -59,20 +78,38 @@ def sums(rows: list[Row], rules: Rules, buckets: int = 1, threads: int = 1) -> S
     return LocalEngine(threads).sum(Buckets(rows, buckets), rules)
 
 
-def weighted_norm(change: Sums, rules: Rules) -> int:
-    """Sum over blocks and levels of W |change|^2, in Python integers."""
-    total = 0
-    for block, spec in ((PRESENCE, rules.presence), (FLOWS, rules.flows)):
-        if spec is None:
-            continue
-        for weight, up in zip(spec.weights, [None, *spec.parents], strict=True):
-            level: dict[tuple[int, ...], int] = {}
-            for at in np.argwhere(change[block]):
-                zone_axes = 1 if block == PRESENCE else 2
-                key = tuple(int(i) if up is None or axis >= zone_axes else int(up[i]) for axis, i in enumerate(at))
-                level[key] = level.get(key, 0) + int(change[block][tuple(at)])
-            total += int(weight) * sum(v * v for v in level.values())
-    return total
+def summed(change: np.ndarray, up: np.ndarray | None, axes: int) -> np.ndarray:
+    """Exact sums at a coarser level, by a loop over what is not zero."""
+    if up is None:
+        return change
+    size = int(np.max(up)) + 1
+    out = np.zeros((*(size,) * axes, *change.shape[axes:]), dtype=object)
+    for at in np.argwhere(change):
+        out[tuple(int(up[i]) if axis < axes else int(i) for axis, i in enumerate(at))] += int(change[tuple(at)])
+    return out
+
+
+def squares(change: np.ndarray) -> int:
+    return sum(int(v) ** 2 for v in change[np.nonzero(change)])
+
+
+def weighted_norms(change: Sums, rules: Rules) -> tuple[int, int]:
+    """Sum of W |change|^2 over every block and level of the joint bound, and over the totals, in Python integers."""
+    shapes = totals = 0
+    if rules.presence is not None:
+        for weight, up in zip(rules.presence.weights, [None, *rules.presence.parents], strict=True):
+            shapes += int(weight) * squares(summed(change[PRESENCE], up, 1))
+    if rules.flows is not None:
+        for level, up in enumerate([None, *rules.flows.parents]):
+            for band in change[FLOWS]:
+                pairs = summed(band, up, 2)
+                shapes += int(rules.flows.weights[level]) * squares(pairs)
+                if rules.flows.margin_weights:
+                    shapes += int(rules.flows.margin_weights[level]) * (squares(pairs.sum(axis=1)) + squares(pairs.sum(axis=0)))
+            if rules.flows.totals is not None:
+                ends = [summed(band, up, 1) for block in (DEPARTURES, ARRIVALS) for band in change[block]]
+                totals += int(rules.flows.totals.weights[level]) * sum(squares(end) for end in ends)
+    return shapes, totals
 
 
 def check(others: list[Row], device: list[Row], rules: Rules, *, buckets: int = 1, seed: int = 0) -> int:
@@ -83,8 +120,10 @@ def check(others: list[Row], device: list[Row], rules: Rules, *, buckets: int = 
     change = {block: together[block] - without[block] for block in together}
     for block in change:
         np.testing.assert_array_equal(change[block], alone[block], "what a device contributes depends on something else than its own rows")
-    norm = weighted_norm(change, rules)
+    norm, totals = weighted_norms(change, rules)
     assert norm <= rules.bound, f"moved by {norm / rules.bound} of the bound"
+    if rules.flows is not None and rules.flows.totals is not None:
+        assert totals <= rules.flows.totals.bound, f"totals moved by {totals / rules.flows.totals.bound} of their bound"
     return norm
 
 
@@ -92,6 +131,20 @@ def check(others: list[Row], device: list[Row], rules: Rules, *, buckets: int = 
 @given(panels(devices=3), device_rows(number=9, most=24), st.integers(1, 5), st.integers(0, 1 << 30))
 def test_any_device(panel: list[list[Row]], device: list[Row], buckets: int, seed: int) -> None:
     check([row for rows in panel for row in rows], device, RULES, buckets=buckets, seed=seed)
+
+
+def weighted(rules: Rules, units: tuple[int, ...], otherwise: int) -> Rules:
+    areas = np.unique(parent(CELLS, 6))
+    found = np.resize(np.array(units), len(areas))
+    return replace(rules, weights=WeightRules(areas[:-1], found[:-1], otherwise, HOUR, np.array([START]), np.array([-5 * HOUR])))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    panels(devices=3), device_rows(number=9, most=24), st.lists(st.integers(0, 256), min_size=1, max_size=4).map(tuple), st.integers(0, 256), st.integers(1, 5)
+)
+def test_any_device_with_weights(panel: list[list[Row]], device: list[Row], units: tuple[int, ...], otherwise: int, buckets: int) -> None:
+    check([row for rows in panel for row in rows], device, weighted(RULES, units, otherwise), buckets=buckets)
 
 
 @settings(max_examples=60, deadline=None)
@@ -136,10 +189,11 @@ HEAVY = {
 }
 
 
+@pytest.mark.parametrize("units", [(256,), (3, 200), (0,)])
 @pytest.mark.parametrize("case", HEAVY)
-def test_the_heaviest_devices(case: str) -> None:
+def test_the_heaviest_devices(case: str, units: tuple[int, ...]) -> None:
     device, rules = HEAVY[case]
-    check(OTHERS, device, rules, buckets=3)
+    check(OTHERS, device, weighted(rules, units, 17), buckets=3)
 
 
 def test_the_bound_is_used() -> None:
@@ -149,6 +203,17 @@ def test_the_bound_is_used() -> None:
     assert np.count_nonzero(alone[PRESENCE]) == 672
     assert sums(device, make_rules(hours=672))[FLOWS].sum() > 3000 * 256
     assert check([], device, rules) > 0.999 * rules.bound
+
+
+def test_who_is_heavy_fills_both_bands_with_the_same_numbers() -> None:
+    for case, (device, rules) in HEAVY.items():
+        found = sums(device, rules)
+        hours = rules.presence.slots * rules.presence.slot_us // HOUR  # type: ignore[union-attr]
+        norm = squares(sums(device, make_rules(hours=hours))[FLOWS] // 256)
+        heavy = norm > rules.flows.heavy_edge  # type: ignore[union-attr]
+        for block in (FLOWS, DEPARTURES, ARRIVALS):
+            everyone, again = found[block]
+            np.testing.assert_array_equal(again, everyone if heavy else 0 * everyone, case)
 
 
 def test_presence_is_never_shrunk() -> None:
@@ -174,6 +239,42 @@ def test_order_buckets_threads_and_batches_change_nothing(panel: list[list[Row]]
     assert contributions(table(rows), RULES).equals(contributions(table(shuffled), RULES))
 
 
+EDGES = (1, 4, 16, 64, 256, 1024)
+
+
+@settings(max_examples=40, deadline=None)
+@given(panels(devices=3), device_rows(number=9, most=24), st.integers(1, 5))
+def test_any_device_is_in_one_bin_of_the_norms(panel: list[list[Row]], device: list[Row], buckets: int) -> None:
+    rules = make_rules(hours=HOURS, norm_edges=EDGES)
+    others = [row for rows in panel for row in rows]
+    change = sums([*others, *device], rules, buckets)[NORMS] - sums(others, rules)[NORMS]
+    assert sorted(change.tolist())[:-1] == [0] * len(EDGES)
+    assert change.max() in (0, 256)
+
+
+@pytest.mark.parametrize("case", HEAVY)
+def test_the_heaviest_device_is_in_the_bin_of_its_norm(case: str) -> None:
+    device, rules = HEAVY[case]
+    whole = make_rules(**({"hours": 672} if "four weeks" in case else {"hours": HOURS}))
+    norm = squares(sums(device, whole)[FLOWS] // 256)
+    found = sums(device, replace(rules, flows=replace(whole.flows, norm_edges=EDGES)))[NORMS]
+    assert found.tolist() == [256 * (i == sum(edge < norm for edge in EDGES)) for i in range(len(EDGES) + 1)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(panels(devices=4), st.integers(1, 5))
+def test_sparse_sums_are_the_dense_ones(panel: list[list[Row]], buckets: int) -> None:
+    rows = [row for device in panel for row in device]
+    dense = sums(rows, RULES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rules_module, "LARGEST_DENSE", 1)
+        sparse = sums(rows, RULES, buckets, threads=2)
+    found = sparse[FLOWS]
+    assert isinstance(found, SparseSum)
+    assert found.key.tolist() == np.flatnonzero(dense[FLOWS]).tolist()
+    assert found.value.tolist() == dense[FLOWS].reshape(-1)[found.key].tolist()
+
+
 # Planted bugs: each must be seen by `check` on the devices above.
 
 
@@ -182,20 +283,20 @@ def _clip_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _round_to_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounding, "_quantised", lambda count, factor: (count * 256 * factor + (1 << 15)) >> 16)
+    monkeypatch.setattr(bounding, "_quantised", lambda count, units, factor: (count * units * factor + (1 << 15)) >> 16)
 
 
 def _int32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Squares in 32 bits: the heaviest wrap around and look light."""
 
-    def factors(heavy: Any, begins: Any, rows_of: Any, key: Any, count: Any, left: Any, table: FlowsRules) -> Any:
+    def factors(heavy: Any, counted: Any, left: Any, groupings: Any, _: FlowsRules) -> Any:
         out = np.zeros(len(heavy), dtype=np.int64)
         for i, device in enumerate(heavy):
-            trips = count[begins[device] : begins[device] + rows_of[device]]
+            trips = counted.times[counted.begins[device] : counted.begins[device + 1]]
             for k in range(0, bounding.K_ONE + 1, 64):
                 q = ((trips * 256 * k) >> 16).astype(np.int32)
                 squares = int((q * q).sum(dtype=np.int32))
-                if max(0, squares) * sum(table.weights) <= left[i]:
+                if max(0, squares) * sum(g.weight for g in groupings) <= left[i]:
                     out[i] = k
         return out
 
@@ -225,13 +326,36 @@ def _ties_left_as_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ordering, "_settle_ties", lambda *_: True)
 
 
+def _second_band_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heavy devices are let into the second band without their bound being halved."""
+    real = bounding._shrunk
+
+    def shrunk(trips: Any, left: Any, groupings: Any, flows: FlowsRules) -> Any:
+        found, _ = real(trips, left, groupings, replace(flows, heavy_edge=None))
+        return found, np.ones(len(found.device), dtype=np.bool_)
+
+    monkeypatch.setattr(bounding, "_shrunk", shrunk)
+
+
+def _weights_from_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that bring the panel up to a number: everybody counts for less when one more is there."""
+    monkeypatch.setattr(stage_module(), "device_units", lambda kept, *_: np.full(len(kept.first) - 1, 256 // max(1, len(kept.first) - 1)))
+
+
+def _totals_not_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    loose = TotalsRules((1, 1), (1 << 63) - 1)
+    monkeypatch.setattr(stage_module(), "bound_totals", lambda trips, flows: bounding.bound_totals(trips, replace(flows, totals=loose)))
+
+
 PLANTED: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "clip skipped": _clip_skipped,
     "rounded to nearest": _round_to_nearest,
     "squares in 32 bits": _int32,
-    "parent level left out": _bounding_with(
-        lambda trips, present, rules, flows: (trips, present, rules, replace(flows, parents=(), weights=flows.weights[:1]))
-    ),
+    "parent level left out": _bounding_with(lambda trips, present, rules, flows: (trips, present, rules, replace(flows, weights=(*flows.weights[:1], 1)))),
+    "the second band not charged": _second_band_free,
+    "margins left out": _bounding_with(lambda trips, present, rules, flows: (trips, present, rules, replace(flows, margin_weights=()))),
+    "totals not clipped": _totals_not_clipped,
+    "weights from exact counts": _weights_from_the_batch,
     "presence not charged": _bounding_with(lambda trips, present, rules, flows: (trips, present * 0, rules, flows)),
     "each table its own bound": _bounding_with(lambda trips, present, rules, flows: (trips, present * 0, replace(rules, presence=None), flows)),
     "limit learnt from the batch": _limit_from_the_batch,

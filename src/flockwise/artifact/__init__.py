@@ -5,9 +5,11 @@ from flockwise.artifact.certificate import (
     Certificate,
     Domain,
     DomainLevel,
+    GroupBound,
     InputRef,
     LevelBound,
     PrivacyClaim,
+    PrivateClip,
     Slots,
     StudyRef,
     TableSummary,
@@ -16,11 +18,13 @@ from flockwise.artifact.certificate import (
     certificate_schema,
 )
 from flockwise.artifact.folder import Artifact, check_place, read, write
-from flockwise.artifact.tables import FLOWS, PRESENCE, ZONES, zones
+from flockwise.artifact.geo import centres
+from flockwise.artifact.tables import FLOWS, MARGINS, PRESENCE, ZONES, zones
 from flockwise.artifact.verify import verify
 
 __all__ = [
     "FLOWS",
+    "MARGINS",
     "PRESENCE",
     "ZONES",
     "Artifact",
@@ -28,14 +32,17 @@ __all__ = [
     "Certificate",
     "Domain",
     "DomainLevel",
+    "GroupBound",
     "InputRef",
     "LevelBound",
     "PrivacyClaim",
+    "PrivateClip",
     "Slots",
     "StudyRef",
     "TableSummary",
     "WindowRef",
     "YearClaim",
+    "centres",
     "certificate_schema",
     "check_place",
     "read",

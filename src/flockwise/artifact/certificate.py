@@ -15,9 +15,11 @@ __all__ = [
     "Certificate",
     "Domain",
     "DomainLevel",
+    "GroupBound",
     "InputRef",
     "LevelBound",
     "PrivacyClaim",
+    "PrivateClip",
     "Slots",
     "StudyRef",
     "TableSummary",
@@ -43,7 +45,8 @@ BigInt = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^[0-9]+$", "description": "Whole number, as text."}),
 ]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Kind = Literal["presence", "flows"]
+Kind = Literal["presence", "flows", "margins"]
+Block = Literal["presence", "flows", "departures", "arrivals", "total_departures", "total_arrivals"]
 
 
 class _Part(BaseModel):
@@ -70,9 +73,10 @@ class WindowRef(_Part):
 class PrivacyClaim(_Part):
     """The promise in figures, all exact."""
 
-    epsilon: Exact = Field(description="Derived from rho at delta (Canonne, Kamath and Steinke 2020).")
+    epsilon: Exact = Field(description="Derived from rho at delta: Balle and Wang 2018 (rounded), Canonne, Kamath and Steinke 2020 (discrete).")
     delta: Exact = Field(description="Of the derived epsilon.")
-    rho: Exact = Field(description="What was charged: zero-concentrated differential privacy.")
+    rho: Exact = Field(description="What was charged: mu^2 / 2 of Gaussian differential privacy (rounded noise), rho of zero-concentrated (discrete noise).")
+    noise: Literal["rounded", "discrete"] = Field(description="rounded: a continuous Gaussian rounded to whole numbers; discrete: the discrete Gaussian.")
     definition: str = Field(description="The definition of privacy that is met.")
     mechanism: str = Field(description="How: bounding, noise, and the library that drew it.")
 
@@ -85,27 +89,54 @@ class YearClaim(_Part):
     epsilon: Exact = Field(description="What that sum gives at delta, rounded up.")
 
 
-class LevelBound(_Part):
-    """One block of the joint bound: a table at a level."""
+class GroupBound(_Part):
+    """A reserved part of the charge. Its blocks share one bound: sum over them of W |q|^2 <= bound for every device."""
 
-    table: Kind = Field(description="Which table.")
+    name: Literal["shapes", "totals"] = Field(description="shapes: presence, flows and the margins of clipped flows; totals: trips by origin and destination.")
+    rho: Exact = Field(description="Its part of rho, exact.")
+    bound: BigInt = Field(description="B of its bound.")
+
+
+class LevelBound(_Part):
+    """One block: a table at a level."""
+
+    table: Block = Field(description="Which figures. departures and arrivals are margins of the clipped flows; those of total have a clip of their own.")
     level: int = Field(ge=0, le=15, description="H3 resolution.")
-    share: Exact = Field(description="Share of the bound given to this block.")
+    group: Literal["shapes", "totals"] = Field(description="Whose bound it shares.")
+    share: Exact = Field(description="Share of the group's bound given to this block.")
     norm: BigInt = Field(description="Squared norm in grid units that one device may reach here without being shrunk.")
     weight: BigInt = Field(description="W of this block: floor(share x bound / norm).")
+    sigma: FiniteFloat = Field(gt=0, description="Standard deviation of its noise in devices or trips, before weights scale it.")
+
+
+class PrivateClip(_Part):
+    """The histogram of norms that was drawn first and chose the contribution bound of flows. One device is in one bin."""
+
+    rho: Exact = Field(description="Its part of rho, exact.")
+    sigma: FiniteFloat = Field(gt=0, description="Standard deviation of its noise in devices.")
+    edges: tuple[int, ...] = Field(min_length=1, description="Squared norms (in trips) between the bins, public.")
+    devices: tuple[FiniteFloat, ...] = Field(min_length=2, description="Noisy numbers of devices by bin; may be negative.")
 
 
 class Bounds(_Part):
-    """How one device's contribution is bounded: sum over blocks of W |q|^2 <= bound, in whole numbers."""
+    """How one device's contribution is bounded: in every group, sum over its blocks of W |q|^2 <= bound, in whole numbers."""
 
-    units: int = Field(ge=1, description="Grid units in one device (presence) or one trip (flows).")
-    bound: BigInt = Field(description="B of the joint bound.")
-    levels: tuple[LevelBound, ...] = Field(min_length=1, description="The blocks, presence first, each finest level first.")
-    trips: int | None = Field(None, ge=1, description="Norm of one device's trips that is kept whole (flows).")
+    units: int = Field(ge=1, description="Grid units in one device (presence) or one trip (flows) of the greatest weight.")
+    scale: int = Field(1, ge=1, description="What a device of the greatest weight counts for in the tables; 1 without weights.")
+    weights: str | None = Field(None, description="Where the weights come from, as the publisher states; null without weights.")
+    groups: tuple[GroupBound, ...] = Field(min_length=1, description="The reserved parts of the charge; with the clip's they add up to rho.")
+    levels: tuple[LevelBound, ...] = Field(min_length=1, description="The blocks, group by group, each kind's finest level first.")
+    clip: PrivateClip | None = Field(None, description="How the bound of flows was chosen; null if the study fixed it.")
+    norm: int | None = Field(None, ge=1, description="Squared norm of one device's trips that is kept whole (flows).")
+    trips_cap: int | None = Field(None, ge=1, description="Norm of one device's departures and arrivals that is kept whole in the totals (flows).")
     greatest_trip_h: int | None = Field(None, ge=1, description="Stays further apart in time are not joined by a trip (flows).")
     greatest_hold_min: int | None = Field(None, ge=1, description="How long a ping stands for its device (presence).")
     panel_bound: int = Field(ge=1, description="Public upper bound of the number of devices. Never checked against the data.")
     statement: str = Field(description="The bound in words.")
+
+    def block(self, table: str, level: int) -> LevelBound | None:
+        """The block of a table at a level."""
+        return next((b for b in self.levels if (b.table, b.level) == (table, level)), None)
 
 
 class DomainLevel(_Part):
@@ -168,7 +199,7 @@ class Certificate(_Part):
     year: YearClaim
     bounds: Bounds
     domain: Domain
-    tables: tuple[TableSummary, ...] = Field(min_length=1, description="Presence first, each finest level first.")
+    tables: tuple[TableSummary, ...] = Field(min_length=1, description="Presence, flows, margins; each finest level first.")
     limits: tuple[str, ...] = Field(min_length=1, description="What is not promised.")
     retention: str = Field(min_length=1, description="How long the pings behind the release are kept.")
     input: InputRef

@@ -23,11 +23,12 @@ from flockwise.artifact.readme import readme
 from flockwise.artifact.tables import SCHEMAS, Shapes, write_parquet
 from flockwise.base.files import sync
 from flockwise.errors import ArtifactError, InternalError
+from flockwise.record import FILES
 
 __all__ = ["CERTIFICATE", "README", "REPORT", "SUMS", "Artifact", "check_place", "read", "sha256_of", "write"]
 
 CERTIFICATE, README, SUMS, REPORT = "certificate.json", "README.txt", "SHA256SUMS", "report.html"
-KNOWN = frozenset({CERTIFICATE, README, SUMS, REPORT, *(f"{kind}.parquet" for kind in SCHEMAS)})
+KNOWN = frozenset({CERTIFICATE, README, SUMS, REPORT, *FILES, *(f"{kind}.parquet" for kind in SCHEMAS)})
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def read(folder: Path) -> Artifact:
         raise ArtifactError("ARTIFACT_CERTIFICATE", what="certificate.json does not fit its schema.", got=where, fix="Get the folder again.") from error
 
 
-def write(folder: Path, tables: Mapping[str, pa.Table], certificate: Certificate) -> Certificate:
+def write(folder: Path, tables: Mapping[str, pa.Table], certificate: Certificate, texts: Mapping[str, str]) -> Certificate:
     """Writes a release so that the folder appears whole or not at all. The same content again changes nothing.
 
     An older artifact at the same place is replaced in one step; anything else there is left alone.
@@ -112,6 +113,7 @@ def write(folder: Path, tables: Mapping[str, pa.Table], certificate: Certificate
         folder: where to publish.
         tables: "zones" (see `zones`), and "presence" and "flows" as the certificate lists them, in their published order; geometry is added here.
         certificate: without `files`, which is filled in.
+        texts: the files of the record (`record.texts`).
 
     Returns:
         The certificate as published.
@@ -127,13 +129,15 @@ def write(folder: Path, tables: Mapping[str, pa.Table], certificate: Certificate
 
     if set(tables) != {"zones", *certificate.kinds()}:
         raise InternalError("ARTIFACT_BAD_TABLE", what="The tables are not those of the certificate.", got=", ".join(sorted(tables)))
+    if set(texts) != set(FILES):
+        raise InternalError("ARTIFACT_BAD_RECORD", what="The record is not whole.", got=", ".join(sorted(texts)))
     folder = folder.absolute()
     check_place(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.part")
     fresh.mkdir()
     try:
-        final = _fill(fresh, tables, certificate)
+        final = _fill(fresh, tables, certificate, texts)
         if _same(folder, fresh):
             return final
         try:
@@ -189,11 +193,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _fill(fresh: Path, tables: Mapping[str, pa.Table], certificate: Certificate) -> Certificate:
+def _fill(fresh: Path, tables: Mapping[str, pa.Table], certificate: Certificate, texts: Mapping[str, str]) -> Certificate:
     shapes = Shapes(tables["zones"])
     for kind in SCHEMAS:
         if kind in tables:
             write_parquet(fresh / f"{kind}.parquet", kind, tables[kind], shapes)
+    for name, text in texts.items():
+        (fresh / name).write_text(text, encoding="utf-8", newline="\n")
     (fresh / README).write_text(readme(certificate), encoding="utf-8")
     files = {path.name: sha256_of(path) for path in sorted(fresh.iterdir())}
     final = certificate.model_copy(update={"files": files})

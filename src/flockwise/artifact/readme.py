@@ -14,7 +14,11 @@ _FILES = {
     "certificate.json": "who is protected, how strongly, and what it means",
     "presence.parquet": "present population by H3 cell and time slot (GeoParquet)",
     "flows.parquet": "trips between H3 cells by slot of the day (GeoParquet)",
+    "margins.parquet": "trips that leave and reach each H3 cell by slot of the day (GeoParquet)",
     "zones.parquet": "the H3 cells of the region (GeoParquet)",
+    "registry.json": "an entry for the OpenDP registry of deployments, and the facts of the record",
+    "nist-800-226.md": "what NIST SP 800-226 asks, answered for this release",
+    "impact-assessment.md": "draft of a data-protection impact assessment",
     "SHA256SUMS": "checksums: sha256sum -c SHA256SUMS",
 }
 
@@ -22,14 +26,15 @@ _FILES = {
 def readme(certificate: Certificate) -> str:
     """The text of README.txt for a certificate."""
     c = certificate
-    shown = [name for name in _FILES if name not in ("presence.parquet", "flows.parquet") or name.removesuffix(".parquet") in c.kinds()]
+    tables = ("presence.parquet", "flows.parquet", "margins.parquet")
+    shown = [name for name in _FILES if name not in tables or name.removesuffix(".parquet") in c.kinds()]
     parts = [
         f"{c.study.name}\n{'=' * len(c.study.name)}",
         _wrap(
             f"Private statistics of the data set {c.dataset}, from {c.window.first_day} for {c.window.days} days ({c.window.timezone} time), made "
             "with Flockwise. The figures are sums over a panel of devices, with noise added before anything was written here."
         ),
-        "Files\n" + "\n".join(f"  {name:<18} {_FILES[name]}" for name in shown),
+        "Files\n" + "\n".join(f"  {name:<20} {_FILES[name]}" for name in shown),
         _wrap(
             f"The promise: epsilon {_exact(c.privacy.epsilon)} at delta {_exact(c.privacy.delta)} (rho {_exact(c.privacy.rho)}) for one {c.unit} "
             f"over the whole window. Definition: {c.privacy.definition}."

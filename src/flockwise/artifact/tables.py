@@ -17,7 +17,7 @@ from flockwise.artifact import geo
 from flockwise.base import h3bits
 from flockwise.errors import InternalError
 
-__all__ = ["FLOWS", "PRESENCE", "SCHEMAS", "ZONES", "Shapes", "write_parquet", "zones"]
+__all__ = ["FLOWS", "MARGINS", "PRESENCE", "SCHEMAS", "ZONES", "Shapes", "write_parquet", "zones"]
 
 _STATUS = pa.dictionary(pa.int32(), pa.string())
 
@@ -60,13 +60,28 @@ FLOWS = _schema(
     ("trips", pa.float64(), False),
     ("lower", pa.float64(), False),
     ("upper", pa.float64(), False),
+    ("unlisted", pa.float64(), True),
     ("status", _STATUS, False),
     ("geometry", pa.binary(), False),
 )
-"""flows.parquet: the pairs whose noisy value passed the threshold, sorted by (level, slot, origin, destination). Others are never listed."""
+"""flows.parquet: the pairs that are printed, sorted by (level, slot, origin, destination). Others are never listed.
 
-SCHEMAS = {"zones": ZONES, "presence": PRESENCE, "flows": FLOWS}
-GEOMETRY = {"zones": "Polygon", "presence": "Polygon", "flows": "LineString"}
+trips = the sum of the listed pairs of the next finer level between the two zones + unlisted, exactly; null at the finest level."""
+
+MARGINS = _schema(
+    ("level", pa.int8(), False),
+    ("cell", pa.string(), False),
+    ("slot", pa.int16(), False),
+    ("slot_label", pa.string(), False),
+    *((name, pa.float64(), False) for ends in ("departures", "arrivals") for name in (ends, f"{ends}_lower", f"{ends}_upper", f"{ends}_unlisted")),
+    ("geometry", pa.binary(), False),
+)
+"""margins.parquet: trips that leave and reach every public cell in each slot of the day, sorted by (level, slot, cell).
+
+departures = the sum of the cell's listed pairs + departures_unlisted, exactly, and likewise arrivals; both add up over the cells of a parent."""
+
+SCHEMAS = {"zones": ZONES, "presence": PRESENCE, "flows": FLOWS, "margins": MARGINS}
+GEOMETRY = {"zones": "Polygon", "presence": "Polygon", "flows": "LineString", "margins": "Polygon"}
 _REPEATED = ("level", "cell", "parent", "slot_start", "status", "origin", "destination", "slot", "slot_label")
 ROW_GROUP = 1 << 17
 
@@ -112,16 +127,16 @@ class Shapes:
         return np.asarray(found.to_numpy(), dtype=np.int64)
 
     def of(self, kind: str, table: pa.Table) -> pa.Array[Any]:
-        """The geometry column of a table's rows (presence: polygons; flows: lines between centres).
+        """The geometry column of a table's rows (cells: polygons; pairs: lines between centres).
 
         Raises:
             KeyError: a row's cell is not in the zones.
         """
-        columns = ("cell",) if kind == "presence" else ("origin", "destination")
+        columns = ("cell",) if GEOMETRY[kind] == "Polygon" else ("origin", "destination")
         where = [self.position(table.column(c)) for c in columns]
         if any(w.size and w.min() < 0 for w in where):
             raise KeyError(kind)
-        if kind == "presence":
+        if GEOMETRY[kind] == "Polygon":
             taken: pa.Array[Any] = self._polygons.take(pa.array(where[0]))
             return taken
         a, b = where

@@ -5,7 +5,6 @@ What can't be found out this way: a folder that someone made whole anew, tables,
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -15,8 +14,12 @@ from flockwise.artifact.certificate import Certificate
 from flockwise.artifact.failures import fail
 from flockwise.artifact.folder import CERTIFICATE, README, REPORT, SUMS, Artifact, read, sha256_of
 from flockwise.artifact.readme import readme
-from flockwise.artifact.verify_tables import check_flows, check_metadata, check_presence, check_sums, check_zones
+from flockwise.artifact.verify_record import check_record
+from flockwise.artifact.verify_sums import check_flow_sums, check_margin_sums, check_presence_sums
+from flockwise.artifact.verify_tables import check_flows, check_margins, check_metadata, check_presence, check_zones
 from flockwise.base.window import Window
+from flockwise.base.words import overclaims
+from flockwise.record import FILES
 
 __all__ = ["verify"]
 
@@ -45,6 +48,7 @@ def verify(folder: Path) -> list[str]:
     done.append(_check_readme(artifact))
     done.append(_check_window(certificate))
     done.append(_check_bounds(certificate))
+    done.append(_check_clip(certificate))
     done.append(_check_sigma(certificate))
     done.append(_check_epsilon(certificate))
     done.append(_check_words(certificate))
@@ -52,14 +56,17 @@ def verify(folder: Path) -> list[str]:
     done += check_zones(artifact)
     if "presence" in certificate.kinds():
         done += check_presence(artifact)
-        done.append(check_sums(artifact))
+        done.append(check_presence_sums(artifact))
     if "flows" in certificate.kinds():
         done += check_flows(artifact)
+        done += check_margins(artifact)
+        done += [check_flow_sums(artifact), check_margin_sums(artifact)]
+    done.append(check_record(artifact))
     return done
 
 
 def _check_files(artifact: Artifact) -> str:
-    wanted = {CERTIFICATE, README, SUMS, "zones.parquet", *(f"{kind}.parquet" for kind in artifact.certificate.kinds())}
+    wanted = {CERTIFICATE, README, SUMS, "zones.parquet", *FILES, *(f"{kind}.parquet" for kind in artifact.certificate.kinds())}
     found = {p.name for p in artifact.path.iterdir()} - {REPORT}
     if found != wanted:
         raise fail("ARTIFACT_FILES", "The folder does not hold the files of a release.", f"missing or in excess: {', '.join(sorted(found ^ wanted))}")
@@ -85,10 +92,12 @@ def _check_certificate(artifact: Artifact) -> str:
     actual = {p.name: sha256_of(p) for p in artifact.path.iterdir() if p.name not in (CERTIFICATE, SUMS, REPORT)}
     if certificate.files != actual:
         raise fail("ARTIFACT_CERTIFICATE", "The certificate was made for other files.", "files")
-    order = [(t.kind != "presence", -t.level) for t in certificate.tables]
-    blocks = [(b.table, b.level) for b in certificate.bounds.levels]
-    if order != sorted(set(order)) or blocks != [(t.kind, t.level) for t in certificate.tables]:
-        raise fail("ARTIFACT_CERTIFICATE", "The certificate's tables and bounds do not list the same blocks once each, in order.", "tables, bounds.levels")
+    kinds = ("presence", "flows", "margins")
+    order = [(kinds.index(t.kind), -t.level) for t in certificate.tables]
+    if order != sorted(set(order)):
+        raise fail("ARTIFACT_CERTIFICATE", "The certificate does not list its tables once each, in order.", "tables")
+    if sorted((b.table, b.level) for b in certificate.bounds.levels) != sorted(_blocks_of(certificate)):
+        raise fail("ARTIFACT_CERTIFICATE", "The certificate's tables and bounds do not list the same blocks once each.", "tables, bounds.levels")
     return "the certificate fits its schema, is in canonical form and was made for these files"
 
 
@@ -111,52 +120,94 @@ def _check_window(certificate: Certificate) -> str:
         minutes = summary.slots.minutes
         if summary.kind == "presence" and (minutes is None or minutes * summary.slots.count * timedelta(minutes=1) != end - start):
             raise fail("ARTIFACT_WINDOW", "The slots do not fill the window.", summary.name)
-        if summary.kind == "flows" and (summary.slots.labels is None or len(summary.slots.labels) != summary.slots.count):
+        if summary.kind in ("flows", "margins") and (summary.slots.labels is None or len(summary.slots.labels) != summary.slots.count):
             raise fail("ARTIFACT_WINDOW", "The slots of the day are not listed.", summary.name)
     return "the window runs from local midnight to local midnight and its slots fill it"
+
+
+def _blocks_of(certificate: Certificate) -> list[tuple[str, int]]:
+    """The blocks that a release with these tables draws noise for."""
+    out: list[tuple[str, int]] = [(t.kind, t.level) for t in certificate.tables if t.kind != "margins"]
+    levels = certificate.levels("flows")
+    out += [(ends, level) for level in levels for ends in ("departures", "arrivals")]
+    return out + [(f"total_{ends}", level) for level in levels[-2:] for ends in ("departures", "arrivals")]
 
 
 def _check_bounds(certificate: Certificate) -> str:
     bounds = certificate.bounds
     slots = {t.kind: t.slots.count for t in certificate.tables}
+    groups = {g.name: g for g in bounds.groups}
+    if len(groups) != len(bounds.groups) or {b.group for b in bounds.levels} != set(groups):
+        raise fail("ARTIFACT_BOUNDS", "The groups are not those of the blocks, once each.", "bounds.groups")
+    if sum((g.rho for g in bounds.groups), bounds.clip.rho if bounds.clip else Fraction(0)) != certificate.privacy.rho:
+        raise fail("ARTIFACT_BOUNDS", "The reserved parts of the charge do not add up to it.", "bounds.groups")
     fixed = 0
     for block in bounds.levels:
-        norm = slots["presence"] * bounds.units**2 if block.table == "presence" else ((bounds.trips or 0) * bounds.units) ** 2
-        if block.norm != norm or norm <= 0 or block.share <= 0 or block.weight != int(block.share * bounds.bound / norm):
+        if block.table == "presence":
+            norm = slots["presence"] * bounds.units**2
+        elif block.table.startswith("total_"):
+            norm = ((bounds.trips_cap or 0) * bounds.units) ** 2
+        else:
+            norm = (bounds.norm or 0) * bounds.units**2
+        expected = "totals" if block.table.startswith("total_") else "shapes"
+        bound = groups[block.group].bound
+        if block.group != expected or block.norm != norm or norm <= 0 or block.share <= 0 or block.weight != int(block.share * bound / norm):
             raise fail("ARTIFACT_BOUNDS", "A block's weight does not follow from its share and norm.", f"{block.table}, level {block.level}")
         fixed += block.weight * block.norm if block.table == "presence" else 0
-    if sum((b.share for b in bounds.levels), Fraction(0)) > 1 or fixed > bounds.bound:
-        raise fail("ARTIFACT_BOUNDS", "The blocks take more than the whole bound.", "bounds.levels")
-    return "the blocks' whole-number weights follow from shares that add up to at most one"
+    for group in bounds.groups:
+        if sum((b.share for b in bounds.levels if b.group == group.name), Fraction(0)) > 1 or (group.name == "shapes" and fixed > group.bound):
+            raise fail("ARTIFACT_BOUNDS", "The blocks take more than the whole bound.", "bounds.levels")
+    return "the reserved parts add up to the charge, and the blocks' whole-number weights follow from shares that add up to at most one"
+
+
+def _check_clip(certificate: Certificate) -> str:
+    bounds, clip = certificate.bounds, certificate.bounds.clip
+    if clip is None:
+        return "the contribution bounds are public"
+    edges = clip.edges
+    if list(edges) != sorted(set(edges)) or edges[0] < 1 or bounds.norm not in edges or len(clip.devices) != len(edges) + 1:
+        raise fail("ARTIFACT_CLIP", "The bound of flows is not one that the histogram could choose.", "bounds.clip")
+    if any(value * bounds.units != round(value * bounds.units) for value in clip.devices):
+        raise fail("ARTIFACT_CLIP", "The histogram does not lie on the grid of the noise.", "bounds.clip")
+    if not claims.scale_covers(Fraction(clip.sigma) * bounds.units, bounds.units**2, 1, clip.rho):
+        raise fail("ARTIFACT_SIGMA", "The noise of the histogram is not what its part of the charge asks for.", "bounds.clip")
+    return "the contribution bound of flows is one of the public edges, chosen by a noisy histogram that its own part of the charge paid for"
 
 
 def _check_sigma(certificate: Certificate) -> str:
-    bounds, rho = certificate.bounds, certificate.privacy.rho
-    weights = {(b.table, b.level): b.weight for b in bounds.levels}
+    bounds = certificate.bounds
+    groups = {g.name: g for g in bounds.groups}
+    for block in bounds.levels:
+        group = groups[block.group]
+        if not claims.scale_covers(Fraction(block.sigma) * bounds.units, group.bound, block.weight, group.rho):
+            raise fail("ARTIFACT_SIGMA", "A block's noise is not what its part of the charge asks for.", f"{block.table}, level {block.level}")
     for t in certificate.tables:
-        if not claims.scale_covers(Fraction(t.sigma) * bounds.units, bounds.bound, weights[t.kind, t.level], rho):
-            raise fail("ARTIFACT_SIGMA", "A table's noise is not what its charge asks for.", t.name)
-    return "every table's noise is what the charge asks for, in exact arithmetic: one device costs at most rho over all of them"
+        found = bounds.block("departures" if t.kind == "margins" else t.kind, t.level)
+        if found is None or found.sigma * bounds.scale != t.sigma:
+            raise fail("ARTIFACT_SIGMA", "A table's noise is not that of its block.", t.name)
+    return "every block's noise is what its part of the charge asks for, in exact arithmetic: one device costs at most rho over all of them"
 
 
 def _check_epsilon(certificate: Certificate) -> str:
-    privacy, year = certificate.privacy, certificate.year
+    privacy, year, noise = certificate.privacy, certificate.year, certificate.privacy.noise
     if min(privacy.rho, privacy.epsilon, privacy.delta) <= 0 or privacy.delta > Fraction(1, 10 * certificate.bounds.panel_bound):
         raise fail("ARTIFACT_EPSILON", "epsilon, delta or rho is out of range.", "privacy")
-    if not claims.gives_epsilon(privacy.rho, privacy.epsilon, privacy.delta) or not claims.is_tight(privacy.rho, privacy.epsilon, privacy.delta):
+    if not claims.gives_epsilon(privacy.rho, privacy.epsilon, privacy.delta, noise) or not claims.is_tight(privacy.rho, privacy.epsilon, privacy.delta, noise):
         raise fail("ARTIFACT_EPSILON", "rho does not give epsilon at delta.", "privacy")
     if year.rho != year.windows * privacy.rho:
         raise fail("ARTIFACT_EPSILON", "The year's rho is not the sum of its windows'.", "year")
-    if not claims.gives_epsilon(year.rho, year.epsilon, privacy.delta) or not claims.is_tight(year.rho, year.epsilon, privacy.delta):
+    if not claims.gives_epsilon(year.rho, year.epsilon, privacy.delta, noise) or not claims.is_tight(year.rho, year.epsilon, privacy.delta, noise):
         raise fail("ARTIFACT_EPSILON", "The year's rho does not give its epsilon at delta.", "year")
-    return "rho gives epsilon at delta, for the window and for a year of windows (Canonne, Kamath and Steinke 2020)"
+    if claims.ACCOUNTS[noise] not in privacy.definition:
+        raise fail("ARTIFACT_EPSILON", "The definition of privacy is not that of the noise.", "privacy.definition")
+    return f"rho gives epsilon at delta, for the window and for a year of windows ({claims.ACCOUNTS[noise]})"
 
 
 def _check_words(certificate: Certificate) -> str:
     text = " ".join(certificate.meaning)
     for rho in (certificate.privacy.rho, certificate.year.rho):
-        if f"right at most {claims.guess_percent(rho)} times in 100" not in text:
+        if f"right at most {claims.guess_percent(rho, certificate.privacy.noise)} times in 100" not in text:
             raise fail("ARTIFACT_MEANING", "The sentences do not give the bound on a guess that follows from rho.", "meaning")
-    if re.search(r"only with probability|anonymous|impossible|cannot be identified|no risk|\bsafe\b", text, re.IGNORECASE):
+    if overclaims(text):
         raise fail("ARTIFACT_MEANING", "The sentences say more than was proved.", "meaning")
     return "the sentences give the bounds that follow from rho and no forbidden promise"

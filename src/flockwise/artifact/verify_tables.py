@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from flockwise.artifact.folder import Artifact
 from flockwise.artifact.tables import GEOMETRY, SCHEMAS, Shapes, zones
 from flockwise.base import h3bits
 
-__all__ = ["check_flows", "check_metadata", "check_presence", "check_sums", "check_zones"]
+__all__ = ["check_flows", "check_margins", "check_metadata", "check_presence", "check_zones"]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -89,7 +88,7 @@ def check_presence(artifact: Artifact) -> list[str]:
         if not np.array_equal(np.isfinite(column), published):
             raise fail("ARTIFACT_STATUS", "A published row lacks a figure, or a withheld one has one.", f"presence.parquet, {name}")
     _check_order(lower[published], value[published], upper[published], "presence")
-    unbiased = table.column("unbiased").to_numpy() * artifact.certificate.bounds.units
+    unbiased = table.column("unbiased").to_numpy() / artifact.certificate.bounds.scale * artifact.certificate.bounds.units
     if not np.isfinite(unbiased).all() or not (unbiased == np.rint(unbiased)).all():
         raise fail("ARTIFACT_VALUES", "An unbiased value does not lie on the grid of the noise.", "presence.parquet")
     for t in summaries:
@@ -144,27 +143,41 @@ def check_flows(artifact: Artifact) -> list[str]:
     ]
 
 
-def check_sums(artifact: Artifact) -> str:
-    """Presence adds up to the next coarser level wherever the certificate promises it."""
-    levels = artifact.certificate.levels("presence")
-    promised = {t.level for t in artifact.certificate.tables if t.kind == "presence" and t.adds_up}
-    table = artifact.table("presence", ["level", "cell", "devices"])
-    slots = len(artifact.certificate.slot_starts())
-    cells = h3bits.from_hex(str(c) for c in table.column("cell").to_pylist()[::slots])
-    devices = _floats(table, "devices").reshape(-1, slots)
-    of = table.column("level").to_numpy()[::slots]
-    for fine, coarse in pairwise(levels):
-        if fine not in promised:
-            continue
-        parents = np.searchsorted(cells[of == coarse], h3bits.parent(cells[of == fine], coarse))
-        total = np.zeros_like(devices[of == coarse])
-        np.add.at(total, parents, devices[of == fine])  # a withheld child is NaN and leaves its parent out of the check
-        both = np.isfinite(total) & np.isfinite(devices[of == coarse])
-        if not np.allclose(total[both], devices[of == coarse][both], rtol=1e-6, atol=1e-6):
-            raise fail("ARTIFACT_SUMS", "Cells do not add up to their parents though the certificate says so.", f"presence, level {fine}")
-    if promised - set(levels[:-1]):
-        raise fail("ARTIFACT_SUMS", "A level without a coarser one can't add up to it.", "tables")
-    return "presence adds up to coarser levels wherever that is promised" if promised else "no sums over levels are promised"
+def check_margins(artifact: Artifact) -> list[str]:
+    """Margins: every public cell and slot of the day once, in order, intervals, geometry, counts."""
+    table = artifact.table("margins", [n for n in SCHEMAS["margins"].names if n != "geometry"])
+    zone_levels = artifact.zones.column("level").to_numpy()
+    summaries = {t.level: t for t in artifact.certificate.tables if t.kind == "margins"}
+    if set(summaries) != set(artifact.certificate.levels("flows")):
+        raise fail("ARTIFACT_DOMAIN", "Margins and flows do not have the same levels.", "tables")
+    where = Shapes(artifact.zones).position(table.column("cell"))
+    slot, labels = table.column("slot").to_numpy(), np.asarray(table.column("slot_label").to_pylist(), dtype=object)
+    wanted = [(np.flatnonzero(zone_levels == level), t) for level, t in sorted(summaries.items())]
+    cells = np.concatenate([np.tile(rows, t.slots.count) for rows, t in wanted])
+    slots = np.concatenate([np.repeat(np.arange(t.slots.count), len(rows)) for rows, t in wanted])
+    names = np.concatenate([np.repeat(np.asarray(t.slots.labels, dtype=object), len(rows)) for rows, t in wanted])
+    levels = zone_levels[cells]
+    if not (
+        np.array_equal(where, cells)
+        and np.array_equal(slot, slots)
+        and np.array_equal(table.column("level").to_numpy(), levels)
+        and bool((labels == names).all())
+    ):
+        raise fail("ARTIFACT_DOMAIN", "The rows are not every public cell and slot of the day, once each and in order.", "margins.parquet")
+    for ends in ("departures", "arrivals"):
+        value, lower, upper = (_floats(table, name) for name in (ends, f"{ends}_lower", f"{ends}_upper"))
+        if not (np.isfinite(value).all() and np.isfinite(lower).all() and np.isfinite(upper).all()):
+            raise fail("ARTIFACT_STATUS", "A published row lacks a figure.", "margins.parquet")
+        _check_order(lower, value, upper, "margins")
+    for level, t in summaries.items():
+        rows = int((levels == level).sum())
+        _check_counts(t, rows, rows)
+    _check_geometry(artifact, "margins")
+    return [
+        "margins has every public cell and slot of the day, once each and in order",
+        "margins: lower <= departures, arrivals <= upper, none negative or missing",
+        "margins: outlines are those of the cells, counts are those of the certificate",
+    ]
 
 
 def _check_counts(t: TableSummary, public: int, published: int) -> None:
@@ -179,7 +192,7 @@ def _check_order(lower: npt.NDArray[np.float64], value: npt.NDArray[np.float64],
 
 def _check_geometry(artifact: Artifact, kind: str) -> None:
     shapes = Shapes(artifact.zones)
-    columns = ["cell", "geometry"] if kind == "presence" else ["origin", "destination", "geometry"]
+    columns = ["cell", "geometry"] if GEOMETRY[kind] == "Polygon" else ["origin", "destination", "geometry"]
     try:
         for part in _parts(artifact, kind, columns):
             same: Any = pc.equal(part.column("geometry"), shapes.of(kind, part))

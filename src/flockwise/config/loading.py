@@ -43,7 +43,15 @@ def parse(text: str, folder: Path) -> Study:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError("STUDY_NOT_TOML", what="The study file is not valid TOML.", got=str(error), fix="Correct the line that is named.") from error
-    for section, key in (("store", "path"), ("store", "key"), ("ledger", "path"), ("region", "geojson"), ("region", "cells_file")):
+    for section, key in (
+        ("store", "path"),
+        ("store", "key"),
+        ("ledger", "path"),
+        ("ledger", "folder"),
+        ("region", "geojson"),
+        ("region", "cells_file"),
+        ("weights", "file"),
+    ):
         part = raw.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str):
             part[key] = str(folder / part[key])

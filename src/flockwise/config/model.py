@@ -15,6 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from flockwise.base.region import Region
 from flockwise.base.window import Window
+from flockwise.config.conninfo import without_secret
+from flockwise.config.publisher import Publisher
+from flockwise.config.weights import UNITS, AreaWeights, read_weights
 
 __all__ = [
     "Cleaning",
@@ -24,11 +27,13 @@ __all__ = [
     "Ledger",
     "PresenceTable",
     "Privacy",
+    "Publisher",
     "RegionSpec",
     "Stays",
     "Store",
     "Study",
     "Table",
+    "Weights",
     "WindowSpec",
 ]
 
@@ -73,9 +78,19 @@ class Store(_Part):
 class Ledger(_Part):
     """The privacy budget of a panel. Every study about the same people must name the same ledger and data set."""
 
-    path: Path = Field(description="SQLite file, relative to the study file.")
+    path: Path | None = Field(None, description="SQLite file on a local disk, relative to the study file. Exactly one of path and postgres is given.")
+    postgres: str | None = Field(
+        None,
+        description='PostgreSQL server that several hosts share, as a libpq connection string without a password, such as "service=flockwise".',
+    )
+    folder: Path | None = Field(None, description="With postgres: folder on a local disk, relative to the study file, for what this host has seen.")
     dataset: str = Field(min_length=1, max_length=100, description="Name of the population and supplier. Purging or ingesting again resets nothing.")
     lifetime_epsilon: Exact = Field(description="All releases from this data set together never exceed this epsilon (at the study's delta).")
+
+    @field_validator("postgres")
+    @classmethod
+    def _no_secret(cls, value: str | None) -> str | None:
+        return None if value is None else without_secret(value)
 
     @field_validator("lifetime_epsilon")
     @classmethod
@@ -83,6 +98,14 @@ class Ledger(_Part):
         if value <= 0:
             raise ValueError("must be above 0")
         return value
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Ledger:
+        if (self.path is None) == (self.postgres is None):
+            raise ValueError("give exactly one of path and postgres")
+        if (self.folder is None) != (self.postgres is None):
+            raise ValueError("folder goes with postgres: a folder on a local disk, for what this host has seen of the ledger")
+        return self
 
 
 class RegionSpec(_Part):
@@ -177,6 +200,11 @@ class Privacy(_Part):
     epsilon: Exact = Field(description="Above 0, at most 2.")
     delta: Exact = Field(description="At most 1e-6 and at most 1 / (10 x panel_bound).")
     panel_bound: int = Field(ge=1, le=10_000_000_000, description="Public upper bound of the number of devices. Never checked against the data.")
+    noise: Literal["rounded", "discrete"] = Field(
+        "rounded",
+        description='How noise is drawn: "rounded", a continuous Gaussian rounded to whole numbers, exactly (Gaussian differential privacy), '
+        'or "discrete", the discrete Gaussian of OpenDP (zero-concentrated differential privacy; 7 % more noise for the same epsilon).',
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Privacy:
@@ -185,6 +213,28 @@ class Privacy(_Part):
         if not 0 < self.delta <= min(Fraction(1, 10**6), Fraction(1, 10 * self.panel_bound)):
             raise ValueError("delta must be above 0, at most 1e-6 and at most 1 / (10 x panel_bound)")
         return self
+
+
+class Weights(_Part):
+    """Optional: what each device counts for, by its usual area. Weights must come from public figures, or from figures that were already charged."""
+
+    file: Path = Field(description='CSV file with the columns "cell" (H3, resolution 6 or coarser) and "weight" (people that one device stands for).')
+    greatest: int = Field(ge=1, le=100_000, description="The greatest weight. Noise is scaled by it; applied weights are multiples of a 256th of it.")
+    otherwise: Exact = Field(Fraction(0), description="Weight of a device that was in none of the areas.")
+    source: str = Field(
+        min_length=10, max_length=500, description="Where the weights come from: the census and the charged release, printed in the certificate."
+    )
+
+    @model_validator(mode="after")
+    def _in_range(self) -> Weights:
+        if not 0 <= self.otherwise <= self.greatest:
+            raise ValueError("otherwise must lie between 0 and greatest")
+        return self
+
+    @property
+    def otherwise_units(self) -> int:
+        """The other weight in 256ths of the greatest."""
+        return round(self.otherwise * UNITS / self.greatest)
 
 
 class _TableBase(_Part):
@@ -220,7 +270,16 @@ class FlowsTable(_TableBase):
     kind: Literal["flows"]
     slots: tuple[str, ...] = Field(("00:00",), description='Starts of the slots of the day in local time; the first is "00:00".')
     greatest_trip_h: int = Field(12, ge=1, le=72, description="Two stays further apart in time are not joined by a trip.")
-    trips_bound: int = Field(4, ge=1, le=10_000, description="Contribution bound: norm of one device's trips that is kept whole whatever else it does.")
+    trips_bound: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Contribution bound: norm of one device's trips that is kept whole whatever else it does. "
+        "Leave it out and a private histogram of norms, paid with a hundredth of the table's charge, chooses it.",
+    )
+    trips_cap: int = Field(
+        30, ge=1, le=10_000, description="Contribution bound of the totals by origin and destination, to which clipped flows are scaled up: a norm of trips."
+    )
     ghosts: int = Field(
         5, ge=1, le=1000, description="Expected number of published rows that are empty in truth, at each level; at most one in 1,000 of the domain."
     )
@@ -259,6 +318,8 @@ class Study(_Part):
     stays: Stays = Stays.model_construct(radius_m=100, least_duration_min=5, greatest_gap_min=15)
     privacy: Privacy
     tables: tuple[Table, ...] = Field(min_length=1)
+    weights: Weights | None = None
+    publisher: Publisher | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Study:
@@ -289,6 +350,16 @@ class Study(_Part):
     def flows(self) -> FlowsTable | None:
         """The flows table, if the study has one."""
         return next((t for t in self.tables if isinstance(t, FlowsTable)), None)
+
+    @property
+    def scale(self) -> int:
+        """What a device of the greatest weight counts for: 1 without weights."""
+        return 1 if self.weights is None else self.weights.greatest
+
+    @cached_property
+    def area_weights(self) -> AreaWeights | None:
+        """The weights by area, if the study has any. Reads their file."""
+        return None if self.weights is None else read_weights(self.weights.file, self.weights.greatest)
 
     @cached_property
     def area(self) -> Region:

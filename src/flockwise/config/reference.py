@@ -19,6 +19,7 @@ _SECTIONS = (
     ("Privacy", "[privacy]"),
     ("PresenceTable", '[[tables]] with kind = "presence"'),
     ("FlowsTable", '[[tables]] with kind = "flows"'),
+    ("Publisher", "[publisher]"),
 )
 
 
@@ -40,7 +41,8 @@ def reference() -> str:
         "",
         *_table({"properties": {"name": whole["properties"]["name"]}, "required": ["name"]}),
         "",
-        "`store`, `ledger`, `region`, `window`, `input`, `privacy` and at least one of `tables` are required; `cleaning` and `stays` have defaults.",
+        "`store`, `ledger`, `region`, `window`, `input`, `privacy` and at least one of `tables` are required; `cleaning` and `stays` have defaults;",
+        "`publisher` is optional.",
     ]
     for name, title in _SECTIONS:
         part = whole["$defs"][name]

@@ -166,7 +166,7 @@ key = "{slug}.key"  # secret of the pseudonyms, mode 0600; keep it apart from th
 retention_days = 90  # the public retention schedule: pings are deleted this many days after the window's end
 
 [ledger]
-path = "{slug}.ledger"  # the privacy budget; every study about the same people must name the same file
+path = "{slug}.ledger"  # the privacy budget; every study about the same people must name the same one (docs/how-to/share-a-ledger.md: between hosts)
 dataset = "{slug}-panel"  # population and supplier: purging or ingesting again resets nothing
 lifetime_epsilon = "4"  # all releases together never exceed this
 
@@ -211,6 +211,14 @@ resolution = 6
 coarser = [5]
 slots = ["00:00", "06:00", "10:00", "15:00", "19:00"]
 greatest_trip_h = 12  # stays further apart in time are not joined by a trip
-trips_bound = 4  # contribution bound: the norm of one device's trips that is kept whole whatever else it does
+# trips_bound = 4  # contribution bound: the norm of one device's trips that is kept whole; without it a private histogram chooses it
+trips_cap = 30  # contribution bound of the totals by origin and destination, to which clipped flows are scaled up
 weight = "1/4"
+
+# [publisher]  # goes into the record of the release word for word; decides no figure
+# organization = ""
+# contact = ""
+# purpose = ""
+# intended_use = ""
+# legal_basis = ""
 """

@@ -5,11 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from threading import Lock
 
-import numpy as np
-import numpy.typing as npt
-
 from flockwise.engines.protocol import PingSource, ProgressFn
-from flockwise.person import Rules, accumulate, empty_sums
+from flockwise.person import Rules, Sums, accumulate, empty_sums
 
 __all__ = ["LocalEngine"]
 
@@ -24,7 +21,7 @@ class LocalEngine:
     def __init__(self, threads: int) -> None:
         self.threads = max(1, threads)
 
-    def sum(self, source: PingSource, rules: Rules, progress: ProgressFn | None = None) -> dict[int, npt.NDArray[np.int64]]:
+    def sum(self, source: PingSource, rules: Rules, progress: ProgressFn | None = None) -> Sums:
         """The exact sums of the finest levels by block.
 
         Memory: the dense sums once, and for each thread one bucket's pings and their working arrays.
@@ -35,7 +32,7 @@ class LocalEngine:
             progress: told ("person", done, total) after each bucket.
 
         Returns:
-            int64 arrays by block: presence (cells, slots), flows (cells, cells, slots), in grid units.
+            By block, in grid units: see `person.empty_sums`.
 
         Privacy: exact sums; only `release` may see them. One device moves them by at most rules.bound in the weighted squared norm over all levels.
         """

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from flockwise.person import Rules
+from flockwise.person import Rules, Sums
 
 __all__ = ["Engine", "PingSource", "ProgressFn"]
 
@@ -32,6 +30,6 @@ class PingSource(Protocol):
 class Engine(Protocol):
     """Runs the one person stage over every bucket."""
 
-    def sum(self, source: PingSource, rules: Rules, progress: ProgressFn | None = None) -> dict[int, npt.NDArray[np.int64]]:
-        """The exact sums of the finest levels by block, dense over the public domain: presence (cells, slots), flows (cells, cells, slots)."""
+    def sum(self, source: PingSource, rules: Rules, progress: ProgressFn | None = None) -> Sums:
+        """The exact sums of the finest levels by block, as `person.empty_sums` shapes them."""
         ...

@@ -6,17 +6,40 @@ buckets and the engine cannot change what a device contributes (docs/claims/pers
 
 from __future__ import annotations
 
-from flockwise.person.contributions import accumulate, contributions, empty_sums
+from flockwise.person.adding import SparseSum, Sums, accumulate, empty_sums
+from flockwise.person.contributions import contributions
 from flockwise.person.ordering import order
-from flockwise.person.rules import FLOWS, GRID, PRESENCE, FlowsRules, PresenceRules, Rules, rules_for
+from flockwise.person.rules import (
+    ARRIVALS,
+    DEPARTURES,
+    FLOWS,
+    GRID,
+    LARGEST_DENSE,
+    NORMS,
+    PRESENCE,
+    FlowsRules,
+    PresenceRules,
+    Rules,
+    TotalsRules,
+    WeightRules,
+    rules_for,
+)
 
 __all__ = [
+    "ARRIVALS",
+    "DEPARTURES",
     "FLOWS",
     "GRID",
+    "LARGEST_DENSE",
+    "NORMS",
     "PRESENCE",
     "FlowsRules",
     "PresenceRules",
     "Rules",
+    "SparseSum",
+    "Sums",
+    "TotalsRules",
+    "WeightRules",
     "accumulate",
     "contributions",
     "empty_sums",

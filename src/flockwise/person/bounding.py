@@ -1,11 +1,14 @@
 """The joint clip: no device moves the whole weighted vector by more than the bound. Proof: docs/claims/joint-clip.md.
 
 Presence is charged first with its exact norm and never shrunk. Flows get the largest k of 65,536ths such that in exact integers
-    sum over levels W |q|^2 <= what is left,   q = (trips * 256 * k) >> 16,   a parent's q = the sum of its children's.
+    sum over groupings W |q|^2 <= what is left,   q = (trips * unit * k) >> 16,   every coarser level's and every margin's q = the sum of its pairs'.
+The unit is 256, or less for a device whose public weight is. A heavy device fills every block twice, so half of what is left counts. Totals have a bound of
+their own, and so a k of their own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,123 +16,198 @@ import numpy.typing as npt
 from numba import types
 
 from flockwise.person.jit import I64, I64_IN, inner, kernel
-from flockwise.person.rules import GRID, K_ONE, FlowsRules, Rules
+from flockwise.person.rules import GRID, K_ONE, FlowsRules, Grouping, Rules
 from flockwise.person.trips import Trips
 
-__all__ = ["Bounded", "bound_flows"]
+__all__ = ["Bounded", "Counted", "bound_flows", "bound_totals", "counted", "norm_bins"]
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+class Counted(NamedTuple):
+    """Trips by device and key, sorted by both, where each device's rows begin (one more for the end), and what its trips count for in grid units."""
+
+    device: Ints
+    key: Ints
+    times: Ints
+    begins: Ints
+    units: Ints
 
 
 class Bounded(NamedTuple):
-    """What devices contribute to flows: one row for each device and key, q above 0."""
+    """What devices contribute: one row for each device and key, q above 0."""
 
     device: Ints
     key: Ints
     value: Ints
 
 
+def counted(trips: Trips, units: Ints) -> Counted:
+    """How often each device made each trip.
+
+    Args:
+        trips: keys of trips.
+        units: what each device of the batch counts for, 0 to 256 grid units.
+    """
+    ordered = np.lexsort((trips.key, trips.device))
+    device, key = trips.device[ordered], trips.key[ordered]
+    at = np.flatnonzero(np.r_[True, (device[1:] != device[:-1]) | (key[1:] != key[:-1])][: len(device)])
+    count = np.diff(np.r_[at, len(device)])
+    owner = device[at]
+    begins = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]][: len(owner)])
+    return Counted(owner, key[at], count.astype(np.int64), np.r_[begins, len(owner)].astype(np.int64), units[owner[begins]])
+
+
 @inner
-def _fits(k: int, a: int, b: int, trips: Ints, row: Ints, group: Ints, n: int, weights: Ints, left: int) -> bool:
+def _fits(k: int, unit: int, a: int, b: int, trips: Ints, row: Ints, group: Ints, n: int, weights: Ints, left: int) -> bool:
     # Rules proved (256 trips)^2 < 2^63, which bounds `squares`. W * squares <= left is decided as squares <= left // W: nothing can overflow.
-    for level in range(len(weights)):
+    for grouping in range(len(weights)):
         squares = 0
         total = 0
-        for i in range(level * n + a, level * n + b):
-            if i > level * n + a and group[i] != group[i - 1]:
+        for i in range(grouping * n + a, grouping * n + b):
+            if i > grouping * n + a and group[i] != group[i - 1]:
                 squares += total * total
                 total = 0
-            total += (trips[row[i]] * GRID * k) >> 16
+            total += (trips[row[i]] * unit * k) >> 16
         squares += total * total
-        if squares > left // weights[level]:
+        if squares > left // weights[grouping]:
             return False
-        left -= weights[level] * squares
+        left -= weights[grouping] * squares
     return True
 
 
-@kernel(types.void, I64_IN, I64_IN, I64_IN, I64_IN, I64_IN, I64_IN, I64)
-def _largest(first: Ints, trips: Ints, row: Ints, group: Ints, weights: Ints, left: Ints, factor: Ints) -> None:
+@kernel(types.void, I64_IN, I64_IN, I64_IN, I64_IN, I64_IN, I64_IN, I64_IN, I64)
+def _largest(first: Ints, units: Ints, trips: Ints, row: Ints, group: Ints, weights: Ints, left: Ints, factor: Ints) -> None:
     for device in range(len(first) - 1):
         low, high = 0, K_ONE + 1  # low fits (q = 0), high does not count
         while high - low > 1:
             k = (low + high) // 2
-            if _fits(k, first[device], first[device + 1], trips, row, group, len(trips), weights, left[device]):
+            if _fits(k, units[device], first[device], first[device + 1], trips, row, group, len(trips), weights, left[device]):
                 low = k
             else:
                 high = k
         factor[device] = low
 
 
-def bound_flows(trips: Trips, present: Ints, rules: Rules, table: FlowsRules) -> Bounded:
-    """Each device's trips, shrunk as far as its bound demands.
+def bound_flows(trips: Counted, present: Ints, rules: Rules, table: FlowsRules) -> Bounded:
+    """Each device's trips, shrunk as far as its share of the joint bound demands.
 
     Args:
-        trips: keys of trips.
+        trips: counts of trips.
         present: how many slots of presence each device of the batch has.
         rules: public rules.
         table: those of flows.
 
     Returns:
-        Grid units by device and key, sorted by both; what is quantised to zero is left out.
+        Grid units by device and key; what is quantised to zero is left out. Rows of heavy devices come twice, once in each band.
 
-    Privacy: after it, and with 256 for each slot of presence, every device's weighted squared norm over all blocks and levels is at most rules.bound.
+    Privacy: after it, and with 256 for each slot of presence, every device's weighted squared norm over all blocks of the joint bound (presence, pairs
+    and their margins, every level and band) is at most rules.bound.
 
     Source: PRIVACY.md, joint L2 clip and integer certificate.
     """
-    device, key, count = _counted(trips)
+    weight = sum(rules.presence.weights) if rules.presence is not None else 0
+    left = rules.bound - present[trips.device[trips.begins[:-1]]] * (weight * trips.units * trips.units)
+    found, heavy = _shrunk(trips, left, table.shapes, table)
+    _, cells, _, slots = table.shape
+    return _in_bands(found, heavy, cells * cells * slots)
+
+
+def bound_totals(trips: Counted, table: FlowsRules) -> tuple[Bounded, Bounded]:
+    """Each device's departures and arrivals, shrunk as far as the bound of totals demands; keys are (band * cells + cell) * slots + slot.
+
+    Privacy: every device's weighted squared norm over departures and arrivals of all levels and bands is at most table.totals.bound.
+    """
+    bound = table.totals.bound if table.totals else 0
+    kept, heavy = _shrunk(trips, np.full(len(trips.begins) - 1, bound, dtype=np.int64), table.total_groupings, table)
+    origin, destination, slot = _ends(kept.key, table)
+    _, cells, slots = table.margin_shape
+    departures, arrivals = (_in_bands(kept._replace(key=end * slots + slot), heavy, cells * slots) for end in (origin, destination))
+    return departures, arrivals
+
+
+def squared_norms(trips: Counted) -> Ints:
+    """The squared norm of each device with trips over the finest pairs, in grid units, before anything is shrunk."""
+    if not len(trips.device):
+        return np.empty(0, dtype=np.int64)
+    each = trips.times * np.repeat(trips.units, np.diff(trips.begins))
+    return np.add.reduceat(each * each, trips.begins[:-1])
+
+
+def norm_bins(trips: Counted, table: FlowsRules) -> Ints:
+    """The bin of each device that has any trip: how many edges lie below the squared norm of what it counts for over the finest pairs.
+
+    Privacy: one bin a device.
+    """
+    edges = np.array(table.norm_edges, dtype=np.int64) * (GRID * GRID)
+    return np.searchsorted(edges, squared_norms(trips), side="left").astype(np.int64)
+
+
+def _shrunk(trips: Counted, left: Ints, groupings: Sequence[Grouping], table: FlowsRules) -> tuple[Bounded, Bools]:
+    """Trips shrunk to what is left for them, and for each row whether its device is heavy."""
+    device, key, count, begins, units = trips
     if not len(device):
-        return Bounded(device, key, count)
-    begins = np.flatnonzero(np.r_[True, device[1:] != device[:-1]])
-    owner = device[begins]
-    charge = rules.presence.slot_charge if rules.presence is not None else 0
-    left = rules.bound - present[owner] * charge
-    # All of a device's trips in one pair would be the worst case: where even that fits, nothing needs to be looked at.
-    whole = np.add.reduceat(count, begins) * GRID
-    factor = np.full(len(owner), K_ONE, dtype=np.int64)
-    heavy = np.flatnonzero(whole * whole > left // sum(table.weights))
-    rows_of = np.diff(np.r_[begins, len(device)])
-    if len(heavy):
-        factor[heavy] = _factors(heavy, begins, rows_of, key, count, left[heavy], table)
-    value = _quantised(count, np.repeat(factor, rows_of))
+        return Bounded(device, key, count), np.zeros(0, dtype=np.bool_)
+    heavy = np.zeros(len(left), dtype=np.bool_)
+    if table.heavy_edge is not None:
+        heavy = squared_norms(trips) > table.heavy_edge * (GRID * GRID)
+    # A heavy device fills both bands with the same numbers: twice its norm has to fit.
+    left = np.where(heavy, left // 2, left)
+    # All of a device's trips in one entry of every grouping would be the worst case: where even that fits, nothing needs to be looked at.
+    whole = np.add.reduceat(count, begins[:-1]) * units
+    factor = np.full(len(begins) - 1, K_ONE, dtype=np.int64)
+    close = np.flatnonzero(whole * whole > left // sum(g.weight for g in groupings))
+    if len(close):
+        factor[close] = _factors(close, trips, left[close], groupings, table)
+    rows = np.diff(begins)
+    value = _quantised(count, np.repeat(units, rows), np.repeat(factor, rows))
     some = value > 0
-    return Bounded(device[some], key[some], value[some])
+    return Bounded(device[some], key[some], value[some]), np.repeat(heavy, rows)[some]
 
 
-def _quantised(count: Ints, factor: Ints) -> Ints:
+def _in_bands(found: Bounded, heavy: Bools, size: int) -> Bounded:
+    """Rows of everybody in the first band, and those of heavy devices once more in the second, `size` keys further."""
+    again = Bounded(found.device[heavy], found.key[heavy] + size, found.value[heavy])
+    return Bounded(*(np.concatenate(both) for both in zip(found, again, strict=True)))
+
+
+def _quantised(count: Ints, units: Ints, factor: Ints) -> Ints:
     # Towards zero, exactly as _fits does it.
-    return (count * GRID * factor) >> 16
+    return (count * units * factor) >> 16
 
 
-def _counted(trips: Trips) -> tuple[Ints, Ints, Ints]:
-    ordered = np.lexsort((trips.key, trips.device))
-    device, key = trips.device[ordered], trips.key[ordered]
-    if not len(device):
-        return device, key, np.empty(0, dtype=np.int64)
-    begins = np.flatnonzero(np.r_[True, (device[1:] != device[:-1]) | (key[1:] != key[:-1])])
-    return device[begins], key[begins], np.diff(np.r_[begins, len(device)])
-
-
-def _factors(heavy: Ints, begins: Ints, rows_of: Ints, key: Ints, count: Ints, left: Ints, table: FlowsRules) -> Ints:
-    sizes = rows_of[heavy]
+def _factors(close: Ints, trips: Counted, left: Ints, groupings: Sequence[Grouping], table: FlowsRules) -> Ints:
+    sizes = np.diff(trips.begins)[close]
     first = np.r_[0, np.cumsum(sizes)]
-    rows = np.repeat(begins[heavy] - first[:-1], sizes) + np.arange(first[-1])
-    local = np.repeat(np.arange(len(heavy)), sizes)
+    rows = np.repeat(trips.begins[close] - first[:-1], sizes) + np.arange(first[-1])
+    local = np.repeat(np.arange(len(close)), sizes)
     row, group = [], []
-    for keys in _keys_by_level(key[rows], table):
+    for grouping in groupings:
+        keys = _grouped(trips.key[rows], grouping, table)
         ordered = np.lexsort((keys, local))
         row.append(ordered)
         group.append(keys[ordered])
-    factor = np.empty(len(heavy), dtype=np.int64)
-    _largest(first, count[rows], np.concatenate(row), np.concatenate(group), np.array(table.weights, dtype=np.int64), left, factor)
+    factor = np.empty(len(close), dtype=np.int64)
+    weights = np.array([g.weight for g in groupings], dtype=np.int64)
+    _largest(first, trips.units[close], trips.times[rows], np.concatenate(row), np.concatenate(group), weights, left, factor)
     return factor
 
 
-def _keys_by_level(key: Ints, table: FlowsRules) -> list[Ints]:
-    cells, _, slots = table.shape
+def _grouped(key: Ints, grouping: Grouping, table: FlowsRules) -> Ints:
+    """The keys of a grouping into which finest pairs fall (a device is in one band, so the band does not matter to its norm)."""
+    cells, slots = table.shape[2], table.shape[3]
+    origin, destination, slot = _ends(key, table)
+    if grouping.level:
+        parents = table.parents[grouping.level - 1]
+        origin, destination = parents[origin], parents[destination]
+    if grouping.ends == "pairs":
+        # No cell's index passes that of the last cell, at any level.
+        return (origin * cells + destination) * slots + slot
+    return (origin if grouping.ends == "departures" else destination) * slots + slot
+
+
+def _ends(key: Ints, table: FlowsRules) -> tuple[Ints, Ints, Ints]:
+    cells, slots = table.shape[2], table.shape[3]
     pair, slot = key // slots, key % slots
-    origin, destination = pair // cells, pair % cells
-    out = [key]
-    for parents in table.parents:
-        size = int(parents.max()) + 1
-        out.append((parents[origin] * size + parents[destination]) * slots + slot)
-    return out
+    return pair // cells, pair % cells, slot

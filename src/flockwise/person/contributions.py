@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import types
 
 from flockwise.base.schemas import CONTRIBUTIONS
-from flockwise.person.bounding import bound_flows
+from flockwise.person.bounding import bound_flows, bound_totals, counted, norm_bins
 from flockwise.person.cleaning import clean
 from flockwise.person.columns import columns_of
-from flockwise.person.jit import I64, I64_IN, kernel
 from flockwise.person.ordering import is_ordered, ordered
 from flockwise.person.presence import find_presence
-from flockwise.person.rules import FLOWS, GRID, PRESENCE, Rules
+from flockwise.person.rules import ARRIVALS, DEPARTURES, FLOWS, GRID, NORMS, PRESENCE, Rules
 from flockwise.person.stays import find_stays
 from flockwise.person.trips import find_trips
+from flockwise.person.weighting import device_units
 
-__all__ = ["accumulate", "contributions", "empty_sums"]
+__all__ = ["Block", "blocks_of", "contributions"]
 
 Ints = npt.NDArray[np.int64]
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
+    """Contributions to one block: keys, not distinct, and grid units. No row belongs to a device."""
+
     key: Ints
     value: Ints
 
@@ -47,7 +47,7 @@ def contributions(pings: pa.Table | pa.RecordBatch, rules: Rules) -> pa.Table:
     Privacy: adding or removing one device changes the sums over all batches, as a vector over every block and level, by at most rules.bound in the
     weighted squared norm. The sums themselves are exact: only `release` may see them, and only to add noise.
     """
-    blocks = _bounded(pings, rules)
+    blocks = blocks_of(pings, rules)
     parts = [(number, *_summed(block)) for number, block in sorted(blocks.items())]
     number = [np.full(len(key), n, dtype=np.int16) for n, key, _ in parts]
     arrays = (
@@ -58,38 +58,7 @@ def contributions(pings: pa.Table | pa.RecordBatch, rules: Rules) -> pa.Table:
     return pa.Table.from_arrays([pa.array(a) for a in arrays], schema=CONTRIBUTIONS)
 
 
-def empty_sums(rules: Rules) -> dict[int, Ints]:
-    """Zeros in the shape of each block's public domain: presence (cells, slots), flows (cells, cells, slots)."""
-    sums: dict[int, Ints] = {}
-    if rules.presence is not None:
-        sums[PRESENCE] = np.zeros(rules.presence.shape, dtype=np.int64)
-    if rules.flows is not None:
-        sums[FLOWS] = np.zeros(rules.flows.shape, dtype=np.int64)
-    return sums
-
-
-def accumulate(pings: pa.Table | pa.RecordBatch, rules: Rules, sums: dict[int, Ints], lock: AbstractContextManager[object]) -> None:
-    """Adds to dense sums what `contributions` would return.
-
-    Args:
-        pings: as for `contributions`.
-        rules: public rules.
-        sums: arrays as `empty_sums` makes them, changed in place.
-        lock: held while the sums are changed (a short time), so that threads can share them.
-    """
-    blocks = _bounded(pings, rules)
-    with lock:
-        for number, block in blocks.items():
-            _scatter(sums[number].reshape(-1), block.key, block.value)
-
-
-@kernel(types.void, I64, I64_IN, I64_IN)
-def _scatter(sums: Ints, key: Ints, value: Ints) -> None:
-    for i in range(len(key)):
-        sums[key[i]] += value[i]
-
-
-def _summed(block: _Block) -> tuple[Ints, Ints]:
+def _summed(block: Block) -> tuple[Ints, Ints]:
     if not len(block.key):
         return block.key, block.value
     by_key = np.argsort(block.key, kind="stable")
@@ -98,18 +67,31 @@ def _summed(block: _Block) -> tuple[Ints, Ints]:
     return key[begins], np.add.reduceat(block.value[by_key], begins)
 
 
-def _bounded(pings: pa.Table | pa.RecordBatch, rules: Rules) -> dict[int, _Block]:
+def blocks_of(pings: pa.Table | pa.RecordBatch, rules: Rules) -> dict[int, Block]:
+    """The bounded contributions of the devices of a batch, block by block, not yet added up.
+
+    With edges of norms in the rules that histogram is the only block.
+    """
     columns = columns_of(pings)
     if not is_ordered(columns):
         columns = ordered(columns)
     kept = clean(columns, rules)
-    blocks: dict[int, _Block] = {}
+    units = device_units(kept, rules, rules.weights)
+    table = rules.flows
+    if table is not None and table.norm_edges:
+        bins = norm_bins(counted(find_trips(find_stays(kept, rules), table), units), table)
+        return {NORMS: Block(bins, np.full(len(bins), GRID, dtype=np.int64))}
+    blocks: dict[int, Block] = {}
     present = np.zeros(len(kept.first) - 1, dtype=np.int64)
     if rules.presence is not None:
         presence = find_presence(kept, rules, rules.presence)
         present = presence.occupied
-        blocks[PRESENCE] = _Block(presence.key, np.full(len(presence.key), GRID, dtype=np.int64))
-    if rules.flows is not None:
-        flows = bound_flows(find_trips(find_stays(kept, rules), rules.flows), present, rules, rules.flows)
-        blocks[FLOWS] = _Block(flows.key, flows.value)
+        blocks[PRESENCE] = Block(presence.key, np.repeat(units, present))
+    if table is not None:
+        trips = counted(find_trips(find_stays(kept, rules), table), units)
+        flows = bound_flows(trips, present, rules, table)
+        blocks[FLOWS] = Block(flows.key, flows.value)
+        if table.totals is not None:
+            for number, ends in zip((DEPARTURES, ARRIVALS), bound_totals(trips, table), strict=True):
+                blocks[number] = Block(ends.key, ends.value)
     return blocks

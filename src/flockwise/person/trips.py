@@ -39,7 +39,7 @@ def find_trips(stays: Stays, rules: FlowsRules) -> Trips:
     trip = (device[1:] == device[:-1]) & (stays.moved[1:] == 1) & (stays.start_us[1:] - stays.end_us[:-1] <= rules.trip_us)
     trip &= (index[:-1] >= 0) & (index[1:] >= 0)
     at = np.flatnonzero(trip)
-    cells, _, slots = rules.shape
+    _, cells, _, slots = rules.shape
     key = (index[at] * cells + index[at + 1]) * slots + _slot(stays.end_us[at], rules)
     return Trips(device[at], key)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flockwise import artifact, engines, noise, person
+from flockwise import artifact, engines, estimate, noise, person, record
 from flockwise.config import Study
-from flockwise.errors import StoreError
+from flockwise.errors import InternalError, StoreError
 from flockwise.ledger import Entry, Ledger
 from flockwise.release import outputs
 from flockwise.release.certifying import certificate, promise
 from flockwise.release.facts import open_ledger
-from flockwise.release.plan import Plan, make_plan
+from flockwise.release.plan import GRID, NORMS, Plan
+from flockwise.release.planning import make_plan, settle
+from flockwise.release.recording import facts_of
 from flockwise.release.sums import all_levels
 from flockwise.release.tables import build
 from flockwise.store import Store
 
-__all__ = ["Published", "publish"]
+__all__ = ["Published", "publish", "settled"]
 
 log = logging.getLogger("flockwise.release")
 
@@ -40,12 +42,14 @@ class Published:
         charged: whether this call charged the ledger, or an earlier one had.
         promise: the guarantee in one line.
         tables: one row a table and level.
+        begun: the data set whose ledger was begun by this release, if it was.
     """
 
     folder: Path
     charged: bool
     promise: str
     tables: list[dict[str, Any]]
+    begun: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same, JSON-ready."""
@@ -55,7 +59,8 @@ class Published:
     def notes(self) -> tuple[str, ...]:
         """What to say with it."""
         again = "The ledger was charged." if self.charged else "The same plan on unchanged data was charged before: same bytes, nothing spent."
-        return (again, "A published release cannot be recalled.")
+        new = () if self.begun is None else (f"A new ledger was begun for {self.begun}: its whole budget was unspent. Is that right?",)
+        return (again, *new, "A published release cannot be recalled.")
 
 
 def publish(study: Study, out: Path, progress: Progress | None = None) -> Published:
@@ -75,19 +80,22 @@ def publish(study: Study, out: Path, progress: Progress | None = None) -> Publis
         Charges the plan's rho, once for each plan and state of the data (docs/claims/lifetime.md).
     """
     plan = make_plan(study)
+    # A record that would promise too much is refused here, before anything is spent.
+    record.texts(facts_of(plan))
     vault = Store.open(study)
     inputs = vault.keyed_digest()
     book = open_ledger(study)
     artifact.check_place(out)
     entry = book.find(plan.digest, inputs)
-    noisy = None if entry is None else outputs.load(study.ledger.path, entry, plan)
+    noisy = None if entry is None else outputs.load(book, entry, plan)
     charged = noisy is None
     if entry is None or noisy is None:
         entry, noisy = _draw(study, plan, vault, inputs, book, again=entry is not None, progress=progress)
     if entry.status == "charged":
         entry = book.mark(entry, "drawn")
+    plan = settled(plan, noisy)
     tables, shown = build(plan, noisy)
-    final = artifact.write(out, tables, certificate(plan, inputs, shown))
+    final = artifact.write(out, tables, certificate(plan, inputs, noisy, shown), record.texts(facts_of(plan, shown)))
     if entry.status != "published":
         book.mark(entry, "published")
     log.info("released %s", study.name)
@@ -102,36 +110,82 @@ def publish(study: Study, out: Path, progress: Progress | None = None) -> Publis
         }
         for t in final.tables
     ]
-    return Published(out, charged, promise(plan), facts)
+    return Published(out, charged, promise(plan), facts, study.ledger.dataset if book.created else None)
 
 
 def _draw(
     study: Study, plan: Plan, vault: Store, inputs: str, book: Ledger, *, again: bool, progress: Progress | None
 ) -> tuple[Entry, dict[str, npt.NDArray[np.int64]]]:
-    """Sums, charge, noise, durable output. The exact sums live in this function alone."""
-    noise.certify(plan.bound, [b.weight for b in plan.blocks], [b.sigma_units for b in plan.blocks], plan.rho)
+    """Sums, charge, noise, durable output. The exact sums live in this function alone.
+
+    With a private clip the histogram of norms is drawn first, under the same charge, and what it chose decides the bound under which the rest is summed:
+    adaptive composition of the charge's reserved parts. There is no second look.
+    """
+    _certify(plan)
     book.require(plan.rho)
     threads = os.cpu_count() or 1
-    found = engines.LocalEngine(threads).sum(vault, plan.rules(), progress)
-    kinds = {person.PRESENCE: "presence", person.FLOWS: "flows"}
-    exact = all_levels(plan, {kinds[block]: sums for block, sums in found.items()})
-    if vault.keyed_digest() != inputs:
-        raise StoreError(
-            "RELEASE_DATA_CHANGED",
-            what="The store changed while it was being read.",
-            state="Nothing was spent and nothing was published.",
-            fix="Wait until the ingest has ended and release again.",
-        )
+    engine = engines.LocalEngine(threads)
+    found = engine.sum(vault, plan.rules() if plan.settled else plan.clip_rules(), progress)
+    _unchanged(vault, inputs, "Nothing was spent and nothing was published.")
     privacy = study.privacy
     entry = book.charge(
-        plan.digest, inputs, plan.rho, privacy.delta, privacy.epsilon, f"{study.name}, {study.window.start}, {study.window.days} days", again=again
+        plan.digest,
+        inputs,
+        plan.rho,
+        privacy.delta,
+        privacy.epsilon,
+        f"{study.name}, {study.window.start}, {study.window.days} days",
+        window=(study.window.start, study.window.days),
+        accounting=plan.noise_kind,
+        again=again,
     )
-    done, total = 0, sum(b.size for b in plan.blocks)
-    noisy = {}
+    noisy: dict[str, npt.NDArray[np.int64]] = {}
+    if plan.clip is not None:
+        noisy[NORMS] = noise.add(_dense(found[person.NORMS]), plan.clip.sigma_units, threads, kind=plan.noise_kind)
+        plan = settled(plan, noisy)
+        _certify(plan)
+        found = engine.sum(vault, plan.rules(), progress)
+        _unchanged(vault, inputs, "The charge stands, and nothing was published.")
+    exact = all_levels(plan, found)
+    done, total = 0, sum(b.size for b in plan.blocks if not b.sparse)
     for block in plan.blocks:
+        sums = exact[block.name]
+        if isinstance(sums, person.SparseSum):
+            ghosts = study.flows.ghosts if study.flows else 1
+            printed = noise.draw_sparse(sums.key, sums.value, block.size, block.sigma_units, block.threshold(ghosts, plan.noise_kind), plan.noise_kind, threads)
+            noisy[f"{block.name}.key"], noisy[f"{block.name}.value"] = printed.keys, printed.values
+            continue
         # One bar for all blocks: each call counts from where the last one ended.
         tick = None if progress is None else (lambda _stage, n, _of, base=done: progress("noise", base + n, total))
-        noisy[block.name] = noise.add(exact[block.name], block.sigma_units, threads, tick)
+        noisy[block.name] = noise.add(sums, block.sigma_units, threads, tick, plan.noise_kind)
         done += block.size
-    outputs.save(study.ledger.path, entry, noisy)
+    outputs.save(book, entry, noisy)
     return book.mark(entry, "drawn"), noisy
+
+
+def settled(plan: Plan, noisy: Mapping[str, npt.NDArray[np.int64]]) -> Plan:
+    """The plan under which the noisy values were drawn: the private clip's choice is made again from its noisy histogram."""
+    if plan.clip is None or plan.settled:
+        return plan
+    edges = plan.clip.edges
+    chosen = estimate.choose_bounds(noisy[NORMS] / GRID, np.array([0, *edges], dtype=np.float64), plan.clip.sigma)
+    norm, heavy = (min(edges, key=lambda edge: (abs(edge - trips**2), edge)) for trips in (chosen.bound, chosen.heavy))
+    return settle(plan, norm, heavy)
+
+
+def _certify(plan: Plan) -> None:
+    for _, rho, bound, weights, sigmas in plan.scales:
+        noise.certify(bound, weights, sigmas, rho, plan.noise_kind)
+
+
+def _unchanged(vault: Store, inputs: str, state: str) -> None:
+    if vault.keyed_digest() != inputs:
+        raise StoreError(
+            "RELEASE_DATA_CHANGED", what="The store changed while it was being read.", state=state, fix="Wait until the ingest has ended and release again."
+        )
+
+
+def _dense(sums: npt.NDArray[np.int64] | person.SparseSum) -> npt.NDArray[np.int64]:
+    if isinstance(sums, person.SparseSum):
+        raise InternalError("RELEASE_SPARSE", what="A sparse sum was met where only dense ones are drawn.", state="Nothing was drawn for it.")
+    return sums

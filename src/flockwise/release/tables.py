@@ -14,7 +14,7 @@ from flockwise import artifact, estimate
 from flockwise.base.h3bits import parent, to_hex
 from flockwise.release.plan import GRID, Block, Plan
 
-__all__ = ["Shown", "build"]
+__all__ = ["Shown", "build", "calendar", "flow_estimate", "presence_estimates"]
 
 Noisy = Mapping[str, npt.NDArray[np.int64]]
 
@@ -52,61 +52,142 @@ def build(plan: Plan, noisy: Noisy) -> tuple[dict[str, pa.Table], dict[str, Show
     regions = {b.level: b.region.cells for b in plan.blocks}
     tables = {"zones": artifact.zones(regions)}
     shown: dict[str, Shown] = {}
-    for kind, make in (("presence", _presence), ("flows", _flows)):
-        if plan.of(kind):
-            tables[kind], more = make(plan, noisy)
-            shown |= more
+    if plan.of("presence"):
+        tables["presence"], more = _presence(plan, noisy)
+        shown |= more
+    if plan.of("flows"):
+        of_flows, more = _flows(plan, noisy)
+        tables |= of_flows
+        shown |= more
     return tables, shown
 
 
-def _presence(plan: Plan, noisy: Noisy) -> tuple[pa.Table, dict[str, Shown]]:
+def presence_estimates(plan: Plan, noisy: Noisy) -> list[estimate.LevelEstimate]:
+    """Present population of every level, finest first.
+
+    Privacy:
+        Post-processing of noisy values.
+    """
     blocks = plan.of("presence")
     levels = [
         estimate.NoisyLevel(noisy[b.name] / GRID, b.sigma, None if up is None else up.region.index_of(parent(b.region.cells, up.level)))
         for b, up in zip(blocks, [*blocks[1:], None], strict=True)
     ]
-    results = estimate.estimate_presence(levels, _calendar(plan))
+    return estimate.estimate_presence(levels, calendar(plan))
+
+
+def _presence(plan: Plan, noisy: Noisy) -> tuple[pa.Table, dict[str, Shown]]:
+    blocks, results = plan.of("presence"), presence_estimates(plan, noisy)
     starts = _slot_starts(plan)
     parts: list[pa.Table] = []
     shown: dict[str, Shown] = {}
     for block, result in reversed(list(zip(blocks, results, strict=True))):
         cells, slots = block.shape
-        hidden = ~result.published.ravel()
+        hidden, scale = ~result.published.ravel(), plan.study.scale
         columns = [np.repeat(np.int8(block.level), cells * slots), np.repeat(np.array(to_hex(block.region.cells), dtype=object), slots), np.tile(starts, cells)]
-        figures = [pa.array(values.ravel(), mask=hidden) for values in (result.devices, result.lower, result.upper)]
-        arrays = [*(pa.array(c) for c in columns), *figures, _status(~hidden), pa.array(result.unbiased.ravel())]
-        parts.append(pa.table(dict(zip(_columns("presence"), arrays, strict=True))))
+        figures = [pa.array(values.ravel() * scale, mask=hidden) for values in (result.devices, result.lower, result.upper)]
+        arrays = [*(pa.array(c) for c in columns), *figures, _status(~hidden), pa.array(result.unbiased.ravel() * scale)]
+        names = [name for name in artifact.PRESENCE.names if name != "geometry"]
+        parts.append(pa.table(dict(zip(names, arrays, strict=True))))
         summary = estimate.summarise_presence(result)
-        shown[block.name] = Shown(summary.published, estimate.FEWEST_DEVICES, summary.typical_relative_error, adds_up=block is not blocks[-1])
+        shown[block.name] = Shown(summary.published, estimate.FEWEST_DEVICES * scale, summary.typical_relative_error, adds_up=block is not blocks[-1])
     return pa.concat_tables(parts), shown
 
 
-def _flows(plan: Plan, noisy: Noisy) -> tuple[pa.Table, dict[str, Shown]]:
-    table = plan.study.flows
-    parts: list[pa.Table] = []
-    shown: dict[str, Shown] = {}
+def flow_estimate(plan: Plan, noisy: Noisy) -> estimate.FlowEstimate:
+    """Pairs and margins of every level, finest first.
+
+    Privacy:
+        Post-processing of noisy values.
+    """
+    bands = [_noisy_flows(plan, noisy, band) for band in range(plan.of("flows")[0].shape[0])]
+    lat, lon = artifact.centres(plan.of("flows")[0].region.cells)
+    return estimate.estimate_flows(bands[0], bands[1] if len(bands) > 1 else None, np.stack([lat, lon], axis=1))
+
+
+def _noisy_flows(plan: Plan, noisy: Noisy, band: int) -> list[estimate.NoisyFlowLevel]:
+    pairs = plan.of("flows")
+    out = []
+    for block, up in zip(pairs, [*pairs[1:], None], strict=True):
+        at = {b.kind: b for b in plan.blocks if b.level == block.level}
+        departures, arrivals, total_departures, total_arrivals = (
+            None if kind not in at else noisy[at[kind].name][band] / GRID for kind in ("departures", "arrivals", "total_departures", "total_arrivals")
+        )
+        out.append(
+            estimate.NoisyFlowLevel(
+                pairs=_sparse_pairs(plan, block, noisy) if block.sparse else noisy[block.name][band] / GRID,
+                pairs_sigma=block.sigma,
+                departures=departures,
+                arrivals=arrivals,
+                margins_sigma=at["departures"].sigma,
+                total_departures=total_departures,
+                total_arrivals=total_arrivals,
+                totals_sigma=at["total_departures"].sigma if "total_departures" in at else 0.0,
+                parent=None if up is None else up.region.index_of(parent(block.region.cells, up.level)),
+            )
+        )
+    return out
+
+
+def _sparse_pairs(plan: Plan, block: Block, noisy: Noisy) -> estimate.SparsePairs:
+    key, cells, slots = noisy[f"{block.name}.key"], block.shape[2], block.shape[3]
+    pair = key // slots
+    threshold = block.threshold(plan.study.flows.ghosts if plan.study.flows else 1, plan.noise_kind)
+    return estimate.SparsePairs(pair // cells, pair % cells, key % slots, noisy[f"{block.name}.value"] / GRID, threshold / GRID, cells, slots)
+
+
+def _flows(plan: Plan, noisy: Noisy) -> tuple[dict[str, pa.Table], dict[str, Shown]]:
+    """The tables flows and margins."""
+    table, scale = plan.study.flows, plan.study.scale
     labels = np.array(table.labels if table else (), dtype=object)
-    for block in reversed(plan.of("flows")):
-        threshold = flows_threshold(plan, block)
-        (rows,) = estimate.flow_rows([estimate.NoisyFlows(noisy[block.name] / GRID, block.sigma, threshold)])
-        names, count = np.array(to_hex(block.region.cells), dtype=object), len(rows.trips)
-        columns = [np.full(count, block.level), names[rows.origin], names[rows.destination], rows.slot, labels[rows.slot], rows.trips, rows.lower, rows.upper]
-        arrays = [pa.array(c, type=artifact.FLOWS.field(n).type) for c, n in zip(columns, _columns("flows"), strict=False)]
-        parts.append(pa.table(dict(zip(_columns("flows"), [*arrays, _status(np.ones(count, dtype=bool))], strict=True))))
-        shown[block.name] = Shown(count, threshold, estimate.summarise_flows(rows, block.size).typical_relative_error, adds_up=False)
-    return pa.concat_tables(parts), shown
+    found = flow_estimate(plan, noisy)
+    pairs: list[pa.Table] = []
+    margins: list[pa.Table] = []
+    shown: dict[str, Shown] = {}
+    levels = list(zip(plan.of("flows"), found.pairs, found.departures, found.arrivals, strict=True))
+    for block, rows, departures, arrivals in reversed(levels):
+        names, finest = np.array(to_hex(block.region.cells), dtype=object), block is levels[0][0]
+        count = len(rows.trips)
+        columns: dict[str, Any] = {
+            "level": np.full(count, block.level),
+            "origin": names[rows.origin],
+            "destination": names[rows.destination],
+            "slot": rows.slot,
+            "slot_label": labels[rows.slot],
+            "trips": rows.trips * scale,
+            "lower": rows.lower * scale,
+            "upper": rows.upper * scale,
+            "unlisted": np.ma.masked_array(rows.unlisted * scale, mask=np.full(count, finest)),
+        }
+        arrays = {name: _array(values, artifact.FLOWS.field(name).type) for name, values in columns.items()}
+        pairs.append(pa.table({**arrays, "status": _status(np.ones(count, dtype=bool))}))
+        error = estimate.typical_relative_error(rows.trips, rows.lower, rows.upper)
+        shown[block.name] = Shown(count, float(rows.trips.min(initial=np.inf)) * scale if count else 0.0, error, adds_up=True)
+        margins.append(_margin_rows(block, names, labels, departures, arrivals, scale))
+        ends = [np.concatenate([getattr(end, name).ravel() for end in (departures, arrivals)]) for name in ("trips", "lower", "upper")]
+        shown[f"margins-{block.level}"] = Shown(departures.trips.size, 0.0, estimate.typical_relative_error(*ends), adds_up=True)
+    return {"flows": pa.concat_tables(pairs), "margins": pa.concat_tables(margins)}, shown
 
 
-def flows_threshold(plan: Plan, block: Block) -> float:
-    """The noisy threshold of a flows block in trips: from public sizes and the study's number of ghosts."""
-    # In a small domain the study's number would print nearly everything: at most one empty row in a thousand is expected to be printed.
-    ghosts = plan.study.flows.ghosts if plan.study.flows else 1
-    return estimate.ghost_threshold(block.sigma, block.size, min(ghosts, block.size / 1000), grid=1 / GRID)
+def _margin_rows(block: Block, names: Any, labels: Any, departures: estimate.MarginTable, arrivals: estimate.MarginTable, scale: int) -> pa.Table:
+    """Rows by slot and cell."""
+    cells, slots = departures.trips.shape
+    columns: dict[str, Any] = {
+        "level": np.full(cells * slots, block.level),
+        "cell": np.tile(names, slots),
+        "slot": np.repeat(np.arange(slots), cells),
+        "slot_label": np.repeat(labels, cells),
+    }
+    for ends, table in (("departures", departures), ("arrivals", arrivals)):
+        for suffix, values in (("", table.trips), ("_lower", table.lower), ("_upper", table.upper), ("_unlisted", table.unlisted)):
+            columns[ends + suffix] = values.T.ravel() * scale
+    return pa.table({name: _array(values, artifact.MARGINS.field(name).type) for name, values in columns.items()})
 
 
-def _columns(kind: str) -> list[str]:
-    schema = artifact.PRESENCE if kind == "presence" else artifact.FLOWS
-    return [name for name in schema.names if name != "geometry"]
+def _array(values: Any, kind: pa.DataType) -> pa.Array[Any]:
+    hidden = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    out: pa.Array[Any] = pa.array(np.asarray(values), type=kind, mask=hidden)
+    return out
 
 
 def _status(published: npt.NDArray[np.bool_]) -> pa.DictionaryArray[Any, Any]:
@@ -119,7 +200,8 @@ def _slot_starts(plan: Plan) -> npt.NDArray[np.datetime64]:
     return (slots // 1_000_000).astype("datetime64[s]")
 
 
-def _calendar(plan: Plan) -> estimate.Calendar:
+def calendar(plan: Plan) -> estimate.Calendar:
+    """Day and slot of the day of every slot of presence: public facts."""
     table, window = plan.study.presence, plan.study.time_window
     minutes = table.slot_minutes if table else 60
     slots = window.slots(minutes)

@@ -29,7 +29,7 @@ _spec.loader.exec_module(made)  # type: ignore[union-attr]  # the same
 
 def release(path: Path, seed: int = 1, rows: int = 3) -> fa.Certificate:
     content = {**made.tables(rows), "presence": made.presence(seed)}
-    return fa.write(path, content, made.certificate(content["presence"], content["flows"]))
+    return fa.write(path, content, (c := made.certificate(content["presence"], content["flows"])), made.texts(c))
 
 
 def content_of(path: Path) -> dict[str, bytes]:
@@ -46,10 +46,11 @@ def test_what_is_written_is_read_back(tmp_path: Path):
     assert "geometry" not in got.presence.column_names
     assert got.table("flows").schema.remove_metadata() == fa.FLOWS
     assert got.flows is not None
-    assert got.flows.column("slot_label").to_pylist() == ["00:00-10:00", "00:00-10:00", "10:00-24:00"]
+    assert got.flows.column("slot_label").to_pylist()[-3:] == ["00:00-10:00", "00:00-10:00", "10:00-24:00"]
+    assert got.table("margins").schema.remove_metadata() == fa.MARGINS
     assert got.certificate.slot_starts()[1].isoformat() == "2026-03-02T06:00:00+00:00"
     done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=tmp_path / "a" / "b", check=True, capture_output=True, text=True)
-    assert done.stdout.count(": OK") == 5
+    assert done.stdout.count(": OK") == 9
     assert "epsilon 1 at delta 0.000001" in (tmp_path / "a" / "b" / "README.txt").read_text()
 
 
@@ -59,7 +60,7 @@ def test_same_content_same_bytes_however_it_is_chunked(tmp_path: Path):
     chunked = {k: pa.concat_tables([t.slice(0, 2), t.slice(2)]) if len(t) > 2 else t for k, t in content.items()}
     odd = chunked["presence"].column("status").cast(pa.string())
     chunked["presence"] = chunked["presence"].set_column(6, "status", odd)
-    fa.write(tmp_path / "two", chunked, made.certificate(content["presence"], content["flows"]))
+    fa.write(tmp_path / "two", chunked, (c := made.certificate(content["presence"], content["flows"])), made.texts(c))
     assert content_of(tmp_path / "one") == content_of(tmp_path / "two")
 
 
@@ -148,7 +149,7 @@ def die(*args):
 
 setattr(room, step, die)
 content = {**made.tables(), "presence": made.presence(2)}
-fa.write(Path(sys.argv[2]), content, made.certificate(content["presence"], content["flows"]))
+fa.write(Path(sys.argv[2]), content, (c := made.certificate(content["presence"], content["flows"])), made.texts(c))
 """
 
 
@@ -176,7 +177,7 @@ def test_what_does_not_pass_its_own_check_is_not_published(tmp_path: Path):
     certificate = made.certificate(content["presence"], content["flows"])
     louder = certificate.model_copy(update={"tables": (certificate.tables[0].model_copy(update={"sigma": 1.0}), *certificate.tables[1:])})
     with pytest.raises(InternalError) as got:
-        fa.write(tmp_path / "r", content, louder)
+        fa.write(tmp_path / "r", content, louder, made.texts(louder))
     assert got.value.code == "ARTIFACT_NOT_SOUND"
     assert got.value.state == "Nothing was published."
     assert list(tmp_path.iterdir()) == []
@@ -195,10 +196,10 @@ def test_tables_of_another_shape_are_our_bug(tmp_path: Path, spoil: Any):
     content = made.tables()
     certificate = made.certificate(content["presence"], content["flows"])
     with pytest.raises(InternalError) as got:
-        fa.write(tmp_path / "r", {**content, "presence": spoil(content["presence"])}, certificate)
+        fa.write(tmp_path / "r", {**content, "presence": spoil(content["presence"])}, certificate, made.texts(certificate))
     assert got.value.code == "ARTIFACT_BAD_TABLE"
     with pytest.raises(InternalError):
-        fa.write(tmp_path / "r", {k: content[k] for k in ("zones", "presence")}, certificate)
+        fa.write(tmp_path / "r", {k: content[k] for k in ("zones", "presence")}, certificate, made.texts(certificate))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -210,8 +211,12 @@ def test_no_flows_pass_the_threshold(tmp_path: Path):
 def test_one_table_alone(tmp_path: Path):
     content = made.tables()
     whole = made.certificate(content["presence"], content["flows"])
-    alone = whole.model_copy(update={"tables": whole.tables[:3], "bounds": whole.bounds.model_copy(update={"levels": whole.bounds.levels[:3], "trips": None})})
-    fa.write(tmp_path / "r", {k: content[k] for k in ("zones", "presence")}, alone)
+    blocks = tuple(b.model_copy(update={"sigma": made.sigma(made.BOUND, b.weight, made.RHO)}) for b in whole.bounds.levels[:3])
+    group = whole.bounds.groups[0].model_copy(update={"rho": made.RHO})
+    bounds = whole.bounds.model_copy(update={"groups": (group,), "levels": blocks, "clip": None, "norm": None, "trips_cap": None})
+    tables = tuple(t.model_copy(update={"sigma": b.sigma}) for t, b in zip(whole.tables, blocks, strict=False))
+    alone = whole.model_copy(update={"tables": tables, "bounds": bounds})
+    fa.write(tmp_path / "r", {k: content[k] for k in ("zones", "presence")}, alone, made.texts(alone))
     assert len(fa.verify(tmp_path / "r")) >= 15
     assert fa.read(tmp_path / "r").flows is None
     with pytest.raises(ArtifactError):

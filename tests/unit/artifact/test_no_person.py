@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flockwise import artifact as fa
+from flockwise import record
 
 _spec = importlib.util.spec_from_file_location("_made", Path(__file__).parent / "_made.py")
 made: Any = importlib.util.module_from_spec(_spec)  # type: ignore[arg-type]  # the file is there
@@ -22,7 +23,22 @@ _spec.loader.exec_module(made)  # type: ignore[union-attr]  # the same
 ALLOWED = {
     "zones": ["level", "cell", "parent", "lat", "lon", "geometry"],
     "presence": ["level", "cell", "slot_start", "devices", "lower", "upper", "status", "unbiased", "geometry"],
-    "flows": ["level", "origin", "destination", "slot", "slot_label", "trips", "lower", "upper", "status", "geometry"],
+    "flows": ["level", "origin", "destination", "slot", "slot_label", "trips", "lower", "upper", "unlisted", "status", "geometry"],
+    "margins": [
+        "level",
+        "cell",
+        "slot",
+        "slot_label",
+        "departures",
+        "departures_lower",
+        "departures_upper",
+        "departures_unlisted",
+        "arrivals",
+        "arrivals_lower",
+        "arrivals_upper",
+        "arrivals_unlisted",
+        "geometry",
+    ],
 }
 SUSPECT = re.compile(
     r"device(?!s\b)|person|user|uid|maid|idfa|gaid|ad_id|advertis|phone|imei|imsi|hash|pseudonym|ping|stay|trajectory|(^|_)id(_|$)|home|work", re.IGNORECASE
@@ -35,7 +51,7 @@ ALLOWED_KEYS = {"unit"}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("published") / "r"
     tables = made.tables()
-    fa.write(place, tables, made.certificate(tables["presence"], tables["flows"]))
+    fa.write(place, tables, (c := made.certificate(tables["presence"], tables["flows"])), made.texts(c))
     return place
 
 
@@ -53,7 +69,7 @@ def test_the_tables_have_the_allowed_columns_and_no_others(folder: Path):
     for kind, columns in ALLOWED.items():
         assert pq.read_schema(folder / f"{kind}.parquet").names == columns
         assert not [c for c in columns if SUSPECT.search(c)]
-    assert {p.name for p in folder.iterdir()} == {f"{k}.parquet" for k in ALLOWED} | {"certificate.json", "README.txt", "SHA256SUMS"}
+    assert {p.name for p in folder.iterdir()} == {f"{k}.parquet" for k in ALLOWED} | {"certificate.json", "README.txt", "SHA256SUMS", *record.FILES}
 
 
 def test_no_key_of_the_certificate_or_its_schema_names_a_person(folder: Path):

@@ -27,7 +27,7 @@ _spec.loader.exec_module(made)  # type: ignore[union-attr]  # the same
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     tables = made.tables()
-    fa.write(tmp_path / "release", tables, made.certificate(tables["presence"], tables["flows"]))
+    fa.write(tmp_path / "release", tables, (c := made.certificate(tables["presence"], tables["flows"])), made.texts(c))
     return tmp_path / "release"
 
 
@@ -102,7 +102,7 @@ def test_every_byte_of_every_file_counts(folder: Path):
     fa.verify(folder)
 
 
-@pytest.mark.parametrize("name", ["certificate.json", "presence.parquet", "flows.parquet", "zones.parquet", "README.txt", "SHA256SUMS"])
+@pytest.mark.parametrize("name", ["certificate.json", "presence.parquet", "flows.parquet", "margins.parquet", "zones.parquet", "README.txt", "SHA256SUMS"])
 def test_a_missing_file(folder: Path, name: str):
     (folder / name).unlink()
     assert code_of(folder) == ("ARTIFACT_NOT_FOUND" if name == "certificate.json" else "ARTIFACT_FILES")
@@ -145,7 +145,7 @@ def test_a_file_or_folder_too_many_and_a_link(folder: Path, tmp_path: Path):
         ("presence", lambda t: t.replace_schema_metadata({**t.schema.metadata, b"note": b"x"}), "ARTIFACT_SCHEMA"),
         ("presence", lambda t: t.replace_schema_metadata({b"geo": t.schema.metadata[b"geo"].replace(b"WKB", b"WKT")}), "ARTIFACT_GEO"),
         ("presence", lambda t: t.replace_schema_metadata({b"geo": b"{"}), "ARTIFACT_GEO"),
-        ("flows", lambda t: t.take(pa.array([1, 0, 2])), "ARTIFACT_DOMAIN"),
+        ("flows", lambda t: t.take(pa.array([1, 0, *range(2, len(t))])), "ARTIFACT_DOMAIN"),
         ("flows", lambda t: pa.concat_tables([t.slice(0, 1), t]), "ARTIFACT_DOMAIN"),
         ("flows", lambda t: t.slice(1), "ARTIFACT_COUNTS"),
         ("flows", with_column("destination", put(0, "862a10777ffffff")), "ARTIFACT_DOMAIN"),
@@ -155,6 +155,19 @@ def test_a_file_or_folder_too_many_and_a_link(folder: Path, tmp_path: Path):
         ("flows", with_column("status", put(0, "withheld")), "ARTIFACT_STATUS"),
         ("flows", with_column("trips", put(0, float("nan"))), "ARTIFACT_STATUS"),
         ("flows", with_column("trips", put(0, 4000.0)), "ARTIFACT_VALUES"),
+        ("flows", with_column("unlisted", put(0, lambda v: v + 1.0)), "ARTIFACT_SUMS"),
+        ("flows", with_column("unlisted", put(-1, 0.0)), "ARTIFACT_SUMS"),
+        ("flows", with_column("trips", put(-1, lambda v: v + 0.001)), "ARTIFACT_VALUES"),
+        ("flows", with_column("trips", put(-1, lambda v: v + 1.0)), "ARTIFACT_SUMS"),
+        ("margins", with_column("departures", put(0, lambda v: v + 1.0)), "ARTIFACT_SUMS"),
+        ("margins", with_column("arrivals_unlisted", put(0, lambda v: v - 1.0)), "ARTIFACT_SUMS"),
+        ("margins", with_column("arrivals", put(0, lambda v: v + 0.001)), "ARTIFACT_VALUES"),
+        ("margins", with_column("departures_lower", put(0, 1e9)), "ARTIFACT_VALUES"),
+        ("margins", with_column("departures", put(0, float("nan"))), "ARTIFACT_STATUS"),
+        ("margins", lambda t: t.slice(1), "ARTIFACT_DOMAIN"),
+        ("margins", with_column("slot", put(0, 1)), "ARTIFACT_DOMAIN"),
+        ("margins", with_column("slot_label", put(0, "00:00-11:00")), "ARTIFACT_DOMAIN"),
+        ("margins", with_column("cell", put(0, "862a10777ffffff")), "ARTIFACT_DOMAIN"),
         ("flows", with_column("geometry", put(0, lambda v: v[:-1] + bytes([v[-1] ^ 1]))), "ARTIFACT_GEOMETRY"),
         ("zones", with_column("lat", put(0, lambda v: v + 1e-9)), "ARTIFACT_ZONES"),
         ("zones", with_column("parent", put(-1, None)), "ARTIFACT_ZONES"),
@@ -193,18 +206,32 @@ def at(*path: Any) -> Callable[[dict[str, Any], Any], None]:
         (("privacy", "epsilon"), "2", "ARTIFACT_EPSILON"),
         (("privacy", "delta"), "1/100000000", "ARTIFACT_EPSILON"),
         (("privacy", "delta"), "1/100", "ARTIFACT_EPSILON"),
-        (("privacy", "rho"), "24355970358/1000000000000", "ARTIFACT_SIGMA"),
-        (("privacy", "rho"), "1/1000", "ARTIFACT_SIGMA"),
-        (("privacy", "rho"), "1/10", "ARTIFACT_SIGMA"),
+        (("privacy", "rho"), "24355970358/1000000000000", "ARTIFACT_BOUNDS"),
+        (("privacy", "rho"), "1/1000", "ARTIFACT_BOUNDS"),
+        (("privacy", "rho"), "1/10", "ARTIFACT_BOUNDS"),
         (("tables", 0, "sigma"), lambda v: v / 2, "ARTIFACT_SIGMA"),
         (("tables", 3, "sigma"), lambda v: v * 1.0001, "ARTIFACT_SIGMA"),
         (("tables", 0, "sigma"), lambda v: float(np.nextafter(v, 0)), "ARTIFACT_SIGMA"),
-        (("bounds", "bound"), lambda v: str(int(v) * 2), "ARTIFACT_BOUNDS"),
+        (("bounds", "groups", 0, "bound"), lambda v: str(int(v) * 2), "ARTIFACT_BOUNDS"),
+        (("bounds", "groups", 0, "rho"), "1/1000", "ARTIFACT_BOUNDS"),
+        (("bounds", "groups", 1, "name"), "shapes", "ARTIFACT_BOUNDS"),
+        (("bounds", "levels", 5, "group"), "totals", "ARTIFACT_BOUNDS"),
+        (("bounds", "levels", 5, "sigma"), lambda v: v / 2, "ARTIFACT_SIGMA"),
+        (("bounds", "levels", -1, "sigma"), lambda v: v * 2, "ARTIFACT_SIGMA"),
+        (("bounds", "levels", 5, "table"), "arrivals", "ARTIFACT_CERTIFICATE"),
+        (("bounds", "clip"), None, "ARTIFACT_BOUNDS"),
+        (("bounds", "clip", "rho"), "1/1000", "ARTIFACT_BOUNDS"),
+        (("bounds", "clip", "sigma"), lambda v: v / 2, "ARTIFACT_SIGMA"),
+        (("bounds", "clip", "edges", 3), 901, "ARTIFACT_CLIP"),
+        (("bounds", "clip", "edges", 0), 2, "ARTIFACT_CLIP"),
+        (("bounds", "clip", "devices", 0), 0.1, "ARTIFACT_CLIP"),
+        (("bounds", "clip", "devices"), lambda v: v[1:], "ARTIFACT_CLIP"),
+        (("bounds", "trips_cap"), 61, "ARTIFACT_BOUNDS"),
         (("bounds", "levels", 0, "weight"), lambda v: str(int(v) + 1), "ARTIFACT_BOUNDS"),
         (("bounds", "levels", 0, "share"), "4/5", "ARTIFACT_BOUNDS"),
         (("bounds", "levels", 3, "norm"), "1", "ARTIFACT_BOUNDS"),
-        (("bounds", "trips"), 60, "ARTIFACT_BOUNDS"),
-        (("bounds", "trips"), None, "ARTIFACT_BOUNDS"),
+        (("bounds", "norm"), 899, "ARTIFACT_BOUNDS"),
+        (("bounds", "norm"), None, "ARTIFACT_BOUNDS"),
         (("bounds", "units"), 128, "ARTIFACT_BOUNDS"),
         (("bounds", "panel_bound"), 10**9, "ARTIFACT_EPSILON"),
         (("year", "windows"), 12, "ARTIFACT_EPSILON"),
@@ -237,6 +264,9 @@ def at(*path: Any) -> Callable[[dict[str, Any], Any], None]:
         (("limits",), [], "ARTIFACT_CERTIFICATE"),
         (("privacy", "rho"), 0.024, "ARTIFACT_CERTIFICATE"),
         (("privacy", "extra"), None, "ARTIFACT_CERTIFICATE"),
+        (("privacy", "noise"), "rounded", "ARTIFACT_EPSILON"),
+        (("privacy", "definition"), "Gaussian differential privacy", "ARTIFACT_EPSILON"),
+        (("bounds", "scale"), 3, "ARTIFACT_SIGMA"),
     ],
 )  # fmt: skip
 def test_edited_certificates_with_repaired_checksums(folder: Path, path: tuple[Any, ...], value: Any, code: str):
@@ -285,7 +315,7 @@ def test_promised_sums_are_checked(tmp_path: Path):
     presence = presence.set_column(presence.column_names.index("status"), "status", pa.array(["published"] * len(level)).dictionary_encode())
     raw = made.certificate(presence, tables["flows"])
     promised = raw.model_copy(update={"tables": tuple(t.model_copy(update={"adds_up": t.kind == "presence" and t.level > 5}) for t in raw.tables)})
-    fa.write(tmp_path / "sums", {**tables, "presence": presence}, promised)
+    fa.write(tmp_path / "sums", {**tables, "presence": presence}, promised, made.texts(promised))
     assert "presence adds up to coarser levels wherever that is promised" in fa.verify(tmp_path / "sums")
     rewrite(tmp_path / "sums", "presence", with_column("devices", put(0, lambda v: v + 0.01)))
     assert code_of(tmp_path / "sums") == "ARTIFACT_SUMS"

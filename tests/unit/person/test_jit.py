@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 from pathlib import Path
 
@@ -17,14 +18,12 @@ FILES = sorted(p.name for p in FOLDER.glob("*.py") if "@kernel" in p.read_text(e
 
 
 def test_there_are_kernels() -> None:
-    assert {"bounding.py", "cleaning.py", "contributions.py", "ordering.py", "presence.py", "stays.py"} == set(FILES)
+    assert {"adding.py", "bounding.py", "cleaning.py", "ordering.py", "presence.py", "stays.py"} <= set(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_kernels_call_nothing_compiled_elsewhere(name: str) -> None:
-    import sys
-
-    module = sys.modules[f"flockwise.person.{name[:-3]}"]
+    module = importlib.import_module(f"flockwise.person.{name[:-3]}")
     compiled = {key for key, value in vars(module).items() if isinstance(value, Dispatcher)}
     assert compiled
     for key in compiled:
@@ -39,10 +38,8 @@ def test_kernels_call_nothing_compiled_elsewhere(name: str) -> None:
 
 
 def test_kernels_are_strict_and_release_the_lock() -> None:
-    import sys
-
     for name in FILES:
-        for value in vars(sys.modules[f"flockwise.person.{name[:-3]}"]).values():
+        for value in vars(importlib.import_module(f"flockwise.person.{name[:-3]}")).values():
             if isinstance(value, Dispatcher):
                 assert value.targetoptions["nogil"]
                 assert not value.targetoptions["fastmath"]

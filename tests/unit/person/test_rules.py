@@ -86,7 +86,7 @@ def test_rules_of_a_study(tmp_path: Path) -> None:
     assert rules.presence is not None
     assert rules.flows is not None
     assert rules.presence.shape == (49, 335)
-    assert rules.flows.shape == (7, 7, 5)
+    assert rules.flows.shape == (1, 7, 7, 5)
     assert [set(p.tolist()) for p in rules.presence.parents] == [set(range(7)), {0}]
     assert rules.presence.slot_charge == 6 * 256**2
     assert rules.flows.trip_us == 12 * HOUR

@@ -140,7 +140,7 @@ def trips(rows: list[Row]) -> list[tuple[int, int, int]]:
     """Origin, destination, slot."""
     assert RULES.flows is not None
     key = find_trips(stays(rows), RULES.flows).key
-    cells, _, slots = RULES.flows.shape
+    _, cells, _, slots = RULES.flows.shape
     return [(int(k) // slots // cells, int(k) // slots % cells, int(k) % slots) for k in key]
 
 

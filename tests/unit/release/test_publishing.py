@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from tests.conftest import World
 
-from flockwise import api, config, release
-from flockwise.errors import BudgetError, RuleError, StoreError
+from flockwise import api, config, person, release
+from flockwise.errors import BudgetError, InternalError, RuleError, StoreError
 from flockwise.release import publishing
+from flockwise.release.plan import described
 from flockwise.release.sums import all_levels
 
 
@@ -134,19 +135,70 @@ def test_a_ledger_of_another_data_set_is_refused(edited: Callable[[str, str], Wo
         api.check(world.study)
 
 
-def test_coarser_sums_are_integer_sums_of_the_finest(small_world: World) -> None:
+def test_every_block_is_an_integer_sum_of_the_finest(small_world: World) -> None:
     plan = release.make_plan(config.load(small_world.study))
     rng = np.random.default_rng(3)
-    finest = {kind: rng.integers(0, 1000, plan.of(kind)[0].shape) for kind in ("presence", "flows")}
+    first = {b.kind: b for b in reversed(plan.blocks)}
+    bands, cells, _, slots = first["flows"].shape
+    shapes = {person.PRESENCE: first["presence"].shape, person.FLOWS: first["flows"].shape}
+    shapes |= dict.fromkeys((person.DEPARTURES, person.ARRIVALS), (bands, cells, slots))
+    finest = {number: rng.integers(0, 1000, shape) for number, shape in shapes.items()}
     sums = all_levels(plan, finest)
     assert set(sums) == {b.name for b in plan.blocks}
+    source = {"presence": person.PRESENCE, "total_departures": person.DEPARTURES, "total_arrivals": person.ARRIVALS}
     for block in plan.blocks:
+        whole = finest[source.get(block.kind, person.FLOWS)]
         assert sums[block.name].shape == block.shape
-        assert sums[block.name].sum() == finest[block.kind].sum()
+        assert sums[block.name].sum() == whole.sum()
+        if block.kind != "presence":
+            assert [band.sum() for band in sums[block.name]] == [band.sum() for band in whole]
+    for level in {b.level for b in plan.of("flows")}:
+        pairs = sums[f"flows-{level}"]
+        assert (sums[f"departures-{level}"] == pairs.sum(axis=2)).all()
+        assert (sums[f"arrivals-{level}"] == pairs.sum(axis=1)).all()
+
+
+def test_sparse_sums_give_the_same_blocks(small_world: World) -> None:
+    plan = release.make_plan(config.load(small_world.study))
+    rng = np.random.default_rng(4)
+    first = {b.kind: b for b in reversed(plan.blocks)}
+    bands, cells, _, slots = first["flows"].shape
+    dense = np.where(rng.random(first["flows"].shape) < 0.01, rng.integers(1, 1000, first["flows"].shape), 0)
+    sparse = person.SparseSum()
+    sparse.add(np.flatnonzero(dense), dense[dense > 0])
+    more = {person.PRESENCE: np.zeros(first["presence"].shape, dtype=np.int64)}
+    more |= dict.fromkeys((person.DEPARTURES, person.ARRIVALS), np.zeros((bands, cells, slots), dtype=np.int64))
+    from_dense, from_sparse = (all_levels(plan, {**more, person.FLOWS: flows}) for flows in (dense, sparse))
+    for name, sums in from_sparse.items():
+        if name == first["flows"].name:
+            assert sums is sparse
+        else:
+            assert (sums == from_dense[name]).all(), name
 
 
 def test_the_plan_is_public_json_without_paths(small_world: World) -> None:
     plan = release.make_plan(config.load(small_world.study))
-    text = json.dumps(plan.describe())
+    text = json.dumps(described(plan.study, plan.rho, plan.groups, plan.clip, plan.blocks))
     assert str(small_world.root) not in text
     assert plan.digest == release.make_plan(config.load(small_world.study)).digest
+
+
+def test_the_charge_is_the_sum_of_its_parts_and_every_part_is_certified(small_world: World) -> None:
+    plan = release.make_plan(config.load(small_world.study))
+    assert {name for name, *_ in plan.scales} == {"shapes", "totals", "norms"}
+    assert sum(rho for _, rho, *_ in plan.scales) == plan.rho
+    for _, rho, bound, weights, sigmas in plan.scales:
+        assert all(Fraction(bound) / (2 * Fraction(sigma) ** 2 * weight) <= rho for weight, sigma in zip(weights, sigmas, strict=True))
+
+
+def test_a_settled_plan_keeps_its_digest_and_its_other_blocks(small_world: World) -> None:
+    plan = release.make_plan(config.load(small_world.study))
+    assert plan.clip is not None
+    other = release.settle(plan, plan.clip.edges[9], plan.clip.edges[12])
+    assert (other.digest, other.rho, other.groups["totals"]) == (plan.digest, plan.rho, plan.groups["totals"])
+    for old, new in zip(plan.blocks, other.blocks, strict=True):
+        assert (old.sigma_units == new.sigma_units) == (old.kind not in ("flows", "departures", "arrivals"))
+    with pytest.raises(InternalError):
+        release.settle(other, plan.clip.edges[9], plan.clip.edges[12])
+    with pytest.raises(InternalError):
+        release.settle(plan, plan.clip.edges[9] + 1, plan.clip.edges[12])
