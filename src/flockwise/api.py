@@ -23,7 +23,7 @@ from flockwise.errors import ConfigError
 if TYPE_CHECKING:
     from flockwise.store import Store
 
-__all__ = ["check", "demo", "ingest", "init", "ledger", "release", "report", "simulate", "verify"]
+__all__ = ["assess", "check", "demo", "ingest", "init", "ledger", "plan", "release", "report", "risk", "simulate", "verify"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -181,12 +181,15 @@ def check(study_path: Path) -> Outcome:
     Privacy:
         Reads no data and charges nothing.
     """
+    from flockwise import record, store
     from flockwise import release as releasing
-    from flockwise import store
 
     study = config.load(Path(study_path))
     store.keys.load(study.store.key)
     plan = releasing.make_plan(study)
+    facts = releasing.facts_of(plan)
+    record.texts(facts)
+    made = record.record(facts)
     budget = releasing.budget(study, plan)
     fits = budget["left_rho"] >= plan.rho
     note = "The study can be ingested and released." if fits else "The ledger has too little left for this release: it would be refused."
@@ -198,9 +201,85 @@ def check(study_path: Path) -> Outcome:
             "promise": releasing.promise(plan),
             "tables": releasing.table_facts(plan),
             "budget": {k: str(v) for k, v in budget.items()},
+            "record": f"tier {made.tier} of 3" + (f"; not stated in [publisher]: {', '.join(m.key for m in made.missing)}" if made.missing else ""),
         },
         (note,),
     )
+
+
+def plan(study_path: Path, *, out: Path | None = None, devices: int | None = None, seen: float = 1 / 3, trips: float = 2.5, variants: bool = True) -> Outcome:
+    """What a release would be like, before any budget is spent and without reading the data: the expected error of each table and level.
+
+    Args:
+        study_path: the study file.
+        out: an HTML page to write, with plots.
+        devices: how many devices take part, about; by default the study's panel bound.
+        seen: share of the slots in which a device is seen.
+        trips: trips a device and day that the pings show.
+        variants: whether to try other values of epsilon, zone size and slot, too.
+
+    Raises:
+        ConfigError: the study can't be used, or an assumption is out of range.
+        LedgerError: the ledger is damaged.
+
+    Privacy:
+        Reads the study, its region and its ledger, no data; charges nothing. The assumptions are the user's and must be public.
+    """
+    from flockwise import forecast
+    from flockwise import release as releasing
+
+    study = config.load(Path(study_path))
+    panel = study.privacy.panel_bound if devices is None else devices
+    if not (panel >= 1 and 0 < seen <= 1 and 0 < trips <= 100):
+        raise ConfigError(
+            "PLAN_ASSUMPTION",
+            what="An assumption about the panel is out of range.",
+            got=f"devices {panel}, seen {seen:g}, trips {trips:g}",
+            expected="at least one device, seen above 0 and at most 1, trips above 0 and at most 100",
+            state="Nothing was read and nothing was spent.",
+            fix="Correct --devices, --seen or --trips.",
+        )
+    settled, facts = releasing.make_plan(study), forecast.Facts(panel, seen, trips)
+    epsilons = forecast.by_epsilon(study, facts) if variants else [forecast.Variant("this study", study.privacy.epsilon, settled.rho, [])]
+    own = next(v for v in epsilons if v.epsilon == study.privacy.epsilon)
+    found = own.found or forecast.expected(settled, facts)
+    more = forecast.others(study, facts) if variants else []
+    budget = releasing.budget(study, settled)
+    after = budget["left_rho"] - settled.rho
+    left = releasing.epsilon_text(study, after)
+    rows = [
+        {
+            "table": e.table,
+            "level": e.level,
+            "noise_sd": round(e.noise_sd, 1),
+            "expected_error": forecast.percent(e.relative_error),
+            "figures_printed": e.printed,
+            "figures": e.rows,
+        }
+        for e in found
+    ]
+    tried = [
+        {"setting": v.change, **{f"{e.table}_r{e.level}": forecast.percent(e.relative_error) for e in v.found}}
+        for v in (*(v for v in epsilons if v is not own), *more)
+    ]
+    facts_shown: dict[str, Any] = {
+        "study": study.name,
+        "promise": releasing.promise(settled),
+        "assumed": f"{panel:,} devices, seen in {100 * seen:.0f} % of the slots, {trips:g} trips a device and day",
+        "tables": rows,
+        "other_settings": tried,
+        "ledger": {"charge_rho": str(settled.rho), "left_rho_after": str(after), "left_after": left},
+    }
+    if out is not None:
+        shown = [
+            ("This release", f"epsilon {study.privacy.epsilon}"),
+            ("The ledger after it", left),
+            ("Panel, at most", f"{study.privacy.panel_bound:,} devices"),
+        ]
+        write_durably(Path(out), forecast.page(settled, facts, epsilons, more, shown).encode())
+        facts_shown["page"] = str(out)
+    note = "No data was read and nothing was charged." if after >= 0 else "The ledger has too little left for this release: it would be refused."
+    return Outcome(f"What to expect of {study.name}.", facts_shown, (note,))
 
 
 def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None = None) -> Outcome:
@@ -258,6 +337,49 @@ def release(study_path: Path, out: Path, progress: Progress | None = None) -> Ou
     return Outcome(f"Released to {out}.", done.as_dict(), done.notes)
 
 
+def assess(study_path: Path, out: Path | None = None) -> Outcome:
+    """Writes the draft of a data-protection impact assessment, before any data is read.
+
+    Args:
+        study_path: the study file.
+        out: the Markdown file to write; it must not exist. By default `impact-assessment.md` beside the study.
+
+    Raises:
+        ConfigError: the study can't be used, or the file is there already: it may have been edited.
+
+    Privacy:
+        Reads the study file and the region's file, no data, and charges nothing.
+    """
+    from flockwise import record
+    from flockwise import release as releasing
+
+    study = config.load(Path(study_path))
+    out = Path(study_path).resolve().parent / record.ASSESSMENT if out is None else Path(out)
+    if out.exists():
+        raise ConfigError(
+            "ASSESS_EXISTS",
+            what="The draft is there already.",
+            got=str(out),
+            state="It was not touched.",
+            fix="Name another file with --out, or move this one away.",
+        )
+    facts = releasing.facts_of(releasing.make_plan(study))
+    text = record.assessment(facts)
+    write_durably(out, text.encode())
+    made = record.record(facts)
+    open_questions = text.count("[to be completed")
+    return Outcome(
+        f"Wrote {out}.",
+        {
+            "draft": str(out),
+            "to_be_completed": open_questions,
+            "registry_tier": made.tier,
+            "not_stated_in_publisher": [m.key for m in made.missing],
+        },
+        ("It is a draft: the controller completes it, and it is no legal advice.",),
+    )
+
+
 def report(folder: Path, out: Path | None = None) -> Outcome:
     """Writes the report of a published folder: one HTML file that asks nothing of any network.
 
@@ -275,6 +397,32 @@ def report(folder: Path, out: Path | None = None) -> Outcome:
 
     page = reporting.build(Path(folder), None if out is None else Path(out))
     return Outcome(f"Wrote {page}.", {"report": str(page), "bytes": page.stat().st_size})
+
+
+def risk(study_path: Path, out: Path, *, epsilon: str, progress: Progress | None = None) -> Outcome:
+    """Writes what a study's pings would reveal if they leaked: a table, a page and a certificate. Charges the ledger.
+
+    The same epsilon on unchanged data gives back the same figures and charges nothing.
+
+    Args:
+        study_path: the study file; its delta, window, region, cleaning and ledger hold.
+        out: folder to write into; new, empty, or an earlier assessment.
+        epsilon: what the assessment may cost, exact, as text, such as "0.5".
+        progress: called with a stage's name, how much is done and how much there is.
+
+    Raises:
+        ConfigError: epsilon is not exact, out of range, or too small to learn anything.
+        BudgetError: the ledger does not allow the charge. Nothing was spent.
+        StoreError: nothing has been ingested.
+        ArtifactError: something else is in the way at `out`. Nothing was spent.
+
+    Privacy:
+        Charges epsilon at the study's delta once to its ledger, before anything is drawn. Every figure is noisy; none is about a device.
+    """
+    from flockwise import risk as assessing
+
+    done = assessing.publish(config.load(Path(study_path)), epsilon, Path(out), progress)
+    return Outcome(f"Assessed in {out}.", done.as_dict(), done.notes)
 
 
 def verify(folder: Path) -> Outcome:

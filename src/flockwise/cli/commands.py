@@ -81,6 +81,30 @@ def check(study: Path, as_json: bool) -> None:
 
 @main.command()
 @_STUDY
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Markdown file to write; by default impact-assessment.md beside the study.")
+@json_option
+@command_errors
+def assess(study: Path, out: Path | None, as_json: bool) -> None:
+    """Write the draft of a data-protection impact assessment from the study file alone: no data is read."""
+    show(api.assess(study, out), as_json)
+
+
+@main.command()
+@_STUDY
+@click.option("--out", type=click.Path(path_type=Path), help="HTML page with plots to write.")
+@click.option("--devices", type=click.IntRange(min=1), help="Devices that take part, about; by default the study's panel bound.")
+@click.option("--seen", type=float, default=1 / 3, show_default="a third", help="Share of the slots in which a device is seen.")
+@click.option("--trips", type=float, default=2.5, show_default=True, help="Trips a device and day that the pings show.")
+@click.option("--only-this", is_flag=True, help="Do not try other settings.")
+@json_option
+@command_errors
+def plan(study: Path, out: Path | None, devices: int | None, seen: float, trips: float, only_this: bool, as_json: bool) -> None:
+    """Say what a release would be like: the expected error of every table, other settings, and what the ledger would have left. Reads no data."""
+    show(api.plan(study, out=out, devices=devices, seen=seen, trips=trips, variants=not only_this), as_json)
+
+
+@main.command()
+@_STUDY
 @click.argument("files", nargs=-1, required=True)
 @json_option
 @command_errors
@@ -111,6 +135,19 @@ def release(study: Path, out: Path, as_json: bool) -> None:
 def report(folder: Path, out: Path | None, as_json: bool) -> None:
     """Write the report of a release: one HTML file that asks nothing of any network."""
     show(api.report(folder, out), as_json)
+
+
+@main.command()
+@_STUDY
+@click.option("--epsilon", required=True, help='What it may cost, exact: such as "0.5" or "1/3".')
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write into.")
+@json_option
+@command_errors
+def risk(study: Path, epsilon: str, out: Path, as_json: bool) -> None:
+    """Write what the pings would reveal if they leaked, as private figures. Charges the ledger; repeating it costs nothing."""
+    with progress() as tick:
+        result = api.risk(study, out, epsilon=epsilon, progress=tick)
+    show(result, as_json)
 
 
 @main.command()

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flockwise.estimate._types import Floats, Ints
+from flockwise.estimate._types import Floats
+from flockwise.estimate.curves import fit_curve, signal_curve
 
-__all__ = ["LowRank", "fit_low_rank", "posterior_sizes", "strata"]
+__all__ = ["LowRank", "fit_low_rank", "posterior_sizes"]
 
 _MOST_PATTERNS = 6
-_STRATUM = 64
 _SURE_SIZE = 9.0  # in noise units; from here on a size is left as it is
 _PRIOR = np.concatenate([np.arange(0.0, 4.0, 0.125), np.arange(4.0, 14.0, 0.3125)])
 _BINS = np.arange(-5.0, 12.0, 0.125)  # bins x prior points stay under the size at which linear algebra libraries start threads, which cost more here
@@ -26,12 +26,6 @@ class LowRank:
     left: Floats
     size: Floats
     patterns: Floats
-
-
-def strata(size: Floats, wanted: int = _STRATUM) -> list[Ints]:
-    """Return groups of cells of like size, about `wanted` each, smallest first."""
-    order = np.argsort(size, kind="stable")
-    return [np.asarray(part, dtype=np.int64) for part in np.array_split(order, max(1, len(order) // wanted))]
 
 
 def posterior_sizes(scores: Floats) -> Floats:
@@ -83,19 +77,25 @@ def _limited(fitted: Floats, scores: Floats, energy: float) -> Floats:
     return limited
 
 
+def _common(scores: Floats, size: Floats, weight: Floats) -> Floats:
+    """Return the scores that cells would have if all had one ratio of score to size; a ratio for each column."""
+    ratio = (weight * scores).T @ size / np.maximum(weight.T @ size**2, 1e-12)
+    return np.outer(size, ratio)
+
+
 def fit_low_rank(values: Floats) -> LowRank:
     """Return sizes and common patterns of noisy values with unit noise.
 
     The first pattern is flat, so that a cell's score on it is its mean over time: no direction is learnt for it and its noise is exactly 1.
     The other patterns are eigenvectors above the edge (sqrt(C) + sqrt(T))^2. Their scores have more noise than 1, because the direction was
     fitted to the same noise: it is set so that the optimal singular-value shrinkage comes out on average. Each score is shrunk towards its size times
-    the mean ratio, by strata of size.
+    the mean ratio, as far as cells of its size are known to depart from it.
 
     Args:
         values: cells x slots, noise of standard deviation 1.
 
-    Source: Gavish and Donoho 2017 (the shrinkage); Efron and Morris 1973 (the strata). Differs: the flat pattern comes first, and the noise of the scores is
-    set by the shrinkage; measured in docs/claims/estimates.md.
+    Source: Gavish and Donoho 2017 (the singular values); Efron and Morris 1973 (the scores). Differs: the flat pattern comes first, and the noise of
+    the scores is set by the shrinkage; measured in docs/claims/estimates.md.
     """
     cells, slots = values.shape
     flat = np.full(slots, 1.0 / np.sqrt(slots))
@@ -106,18 +106,13 @@ def fit_low_rank(values: Floats) -> LowRank:
     signal = np.sqrt(np.maximum((energy - cells - slots) ** 2 - 4.0 * cells * slots, 0.0))
     noise = np.maximum(1.0, (energy - signal) / cells)
     scores = rest @ vectors
-    fitted = np.empty_like(scores)
     positive = np.maximum(size, 0.0)
-    weight = max(float(positive @ positive), 1e-12)
-    groups = strata(size)
+    rough = (scores - _common(scores, positive, np.ones(scores.shape))) ** 2 - noise
+    common = _common(scores, positive, 1.0 / (noise + fit_curve(rough, positive, noise)))
+    own = signal_curve((scores - common) ** 2, positive, noise, np.ones(len(noise)))
+    fitted = common + (scores - common) * own / (own + noise)
     for k in range(scores.shape[1]):
-        score = scores[:, k]
-        own = score - positive * (float(score @ positive) / weight)
-        kept = np.zeros(cells)
-        for group in groups:
-            power = max(float(np.mean(own[group] ** 2)), 1e-12)
-            kept[group] = own[group] * max(0.0, 1.0 - noise[k] / power)
-        fitted[:, k] = _limited(score - own + kept, score, float(signal[k]))
+        fitted[:, k] = _limited(fitted[:, k], scores[:, k], float(signal[k]))
     return LowRank(
         fitted=size[:, None] * flat + fitted @ vectors.T,
         left=rest - scores @ vectors.T,

@@ -15,11 +15,11 @@ import numpy as np
 from flockwise.errors import DataError
 from flockwise.estimate._types import Bools, Floats, LevelEstimate, NoisyLevel, check_levels
 from flockwise.estimate.calendar import Calendar
-from flockwise.estimate.intervals import mean_squared_errors
+from flockwise.estimate.intervals import lower_ends, mean_squared_errors
 from flockwise.estimate.smoothing import Smoother
 from flockwise.estimate.tree import Family
 
-__all__ = ["COVERAGE", "FEWEST_DEVICES", "GREATEST_RELATIVE_WIDTH", "GRID", "estimate", "level_shares", "publish_rule"]
+__all__ = ["COVERAGE", "FEWEST_DEVICES", "GREATEST_RELATIVE_WIDTH", "GRID", "estimate", "level_shares", "publish_rule", "rounded", "with_intervals"]
 
 COVERAGE = 0.9
 GRID = 64  # estimates are multiples of 1/64, so that sums of doubles are exact
@@ -107,25 +107,25 @@ def estimate(levels: Sequence[NoisyLevel], calendar: Calendar) -> list[LevelEsti
     smoother = Smoother(levels, calendar.longest_event)
     smooth = smoother.smooth(noisy)
     errors = mean_squared_errors(smoother, noisy, smooth, calendar)
+    return with_intervals(rounded(smooth[0], smoother.tree[:-1]), errors, noisy)
+
+
+def with_intervals(estimates: Sequence[Floats], errors: Sequence[Floats], noisy: Sequence[Floats]) -> list[LevelEstimate]:
+    """Return estimates with the intervals of their mean squared errors and the rule's decision, level by level."""
     width = NormalDist().inv_cdf(0.5 + COVERAGE / 2)
     out = []
-    for devices, error, values in zip(_rounded(smooth[0], smoother.tree[:-1]), errors, noisy, strict=True):
+    for devices, error, values in zip(estimates, errors, noisy, strict=True):
         deviation = np.sqrt(error)
         half = width * deviation
-        out.append(
-            LevelEstimate(
-                devices=devices,
-                lower=np.maximum(devices - half, 0.0),
-                upper=devices + half,
-                published=publish_rule(devices, half),
-                unbiased=values,
-                standard_error=deviation,
-            )
-        )
+        shown = publish_rule(devices, half)
+        lower = np.maximum(devices - half, 0.0)
+        edge = np.maximum(FEWEST_DEVICES, half[shown] / GREATEST_RELATIVE_WIDTH)
+        lower[shown] = lower_ends(devices[shown], deviation[shown], half[shown], edge)
+        out.append(LevelEstimate(devices, lower, devices + half, shown, values, deviation))
     return out
 
 
-def _rounded(finest: Floats, tree: Sequence[Family]) -> list[Floats]:
+def rounded(finest: Floats, tree: Sequence[Family]) -> list[Floats]:
     """Return the finest estimates on the grid, and their exact sums level by level."""
     out = [np.round(finest * GRID) / GRID]
     for family in tree:

@@ -18,7 +18,7 @@ __all__ = ["Smoother", "denoise"]
 def denoise(values: Floats, longest_event: int) -> tuple[Floats, Bools]:
     """Return the smooth estimate of values with unit noise, and where an event was put back (cells x slots both)."""
     shared = fit_low_rank(values)
-    own = shrink_spectrum(shared.left, shared.size, shared.patterns)
+    own = shrink_spectrum(shared.left, np.maximum(shared.size, 0.0), shared.patterns)
     return rescue_events(values, shared.fitted + own, longest_event)
 
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from flockwise.estimate._types import Floats, LevelEstimate
-from flockwise.estimate.flows import FlowRows
 from flockwise.estimate.presence import COVERAGE
 
-__all__ = ["TableSummary", "summarise_flows", "summarise_presence"]
+__all__ = ["TableSummary", "summarise_presence", "typical_relative_error"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,12 @@ def summarise_presence(level: LevelEstimate) -> TableSummary:
     return TableSummary(count, int(shown.size) - count, _ratio((level.upper - level.devices)[shown], level.devices[shown]))
 
 
-def summarise_flows(rows: FlowRows, public_rows: int) -> TableSummary:
-    """Return the figures of one level of a flows table that has `public_rows` rows in its domain.
+def typical_relative_error(trips: Floats, lower: Floats, upper: Floats) -> float | None:
+    """Return the weighted mean standard error of printed figures, from their intervals, relative to the figures; None if there are none.
 
-    Privacy: reads printed rows and a public size only.
+    Privacy: reads printed figures only.
     """
-    count = len(rows.trips)
-    return TableSummary(count, public_rows - count, _ratio(0.5 * (rows.upper - rows.lower), rows.trips))
+    return _ratio(0.5 * (upper - lower), trips)
 
 
 def _ratio(half_width: Floats, values: Floats) -> float | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flockwise.errors import DataError
-from flockwise.estimate import NoisyFlows, flow_rows, printed_rows, summarise_flows
+from flockwise.estimate import NoisyFlows, flow_rows, printed_rows
 
 
 def noisy_flows() -> np.ndarray:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from flockwise.estimate.events import rescue_events
-from flockwise.estimate.intervals import signs
-from flockwise.estimate.lowrank import fit_low_rank, posterior_sizes, strata
+from flockwise.estimate.intervals import lower_ends
+from flockwise.estimate.lowrank import fit_low_rank, posterior_sizes
+from flockwise.estimate.probes import signs
 from flockwise.estimate.spectrum import shrink_spectrum
 
 
@@ -45,11 +46,6 @@ def test_strong_signal_is_left_alone() -> None:
     assert np.mean((fitted - signal) ** 2) < 1.1
 
 
-def test_strata_split_all_cells_by_size() -> None:
-    groups = strata(np.array([3.0, 1.0, 2.0, 9.0]), 2)
-    assert [g.tolist() for g in groups] == [[1, 2], [0, 3]]
-
-
 def test_an_event_comes_back_whole_and_nothing_else_moves() -> None:
     values = np.zeros((3, 48))
     values[1, 20:24] = 6.0
@@ -77,3 +73,13 @@ def test_probe_signs_are_fixed_balanced_and_uncorrelated() -> None:
     for product in (first, second, first * second, first * other, first[:, 1:] * first[:, :-1], first[1:] * first[:-1]):
         assert abs(product.mean()) < 0.0125
     assert signs(0, 0, 1, 8).tolist() == [[1.0, -1.0, -1.0, 1.0, -1.0, -1.0, -1.0, 1.0]]
+
+
+def test_lower_ends_open_at_the_edge_and_close_away_from_it() -> None:
+    """At the edge the interval goes down 2 standard errors, far above it is the symmetric one; never below 0, never above the symmetric end."""
+    devices = np.array([33.0, 38.0, 90.0, 6.0])
+    ends = lower_ends(devices, np.array([10.0, 10.0, 10.0, 3.5]), np.array([16.45, 16.45, 16.45, 5.76]), np.array([32.9, 32.9, 32.9, 5.76]))
+    assert ends[0] == 13.0
+    assert 18.0 <= ends[1] < 38.0 - 16.45
+    assert abs(ends[2] - (90.0 - 16.45)) < 0.01
+    assert ends[3] == 0.0

@@ -1,0 +1,165 @@
+"""One level of noisy flows, as far as it is understood: its prior, what every pair is expected to be, which pairs are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from flockwise.estimate._types import Floats, Ints
+from flockwise.estimate.flow_index import Gravity, gravity_index
+from flockwise.estimate.flow_posterior import Outlook, Spread, outlook, spread
+from flockwise.estimate.flow_prior import Prior, fit_prior
+from flockwise.estimate.flow_refine import refined
+from flockwise.estimate.flow_rescale import Ratios
+from flockwise.estimate.flow_types import NoisyFlowLevel
+from flockwise.estimate.margin_tree import Drawn, drawn
+
+__all__ = ["TAIL", "View", "first_view", "measured_margin", "next_view"]
+
+TAIL = 0.06
+_SECOND_LOOKS = 1
+_DRAFT_ROUNDS = 20
+
+
+@dataclass(frozen=True)
+class View:
+    """One level; everything is flat over origins x destinations x slots unless it says otherwise.
+
+    Attributes:
+        shape: origins, destinations, slots.
+        whitened: noisy flows in noise units, of all devices and of heavy ones if they were counted apart.
+        sigmas: their noise in shrunk trips.
+        prior: what true flows are like.
+        ratio: trips to a shrunk trip.
+        seen: chance of being empty and posterior means.
+        expected: trips expected, origins x destinations x slots.
+        variance: of the trips, given the noisy flows; same shape.
+        printed: positions of the pairs to print.
+        drawn: at coarser levels the estimate between the finer level's sums and this level's values; None at the finest.
+    """
+
+    shape: tuple[int, int, int]
+    whitened: list[Floats]
+    sigmas: list[float]
+    prior: Prior
+    ratio: tuple[Ratios, ...]
+    seen: Outlook
+    expected: Floats
+    variance: Floats
+    printed: Ints
+    drawn: Drawn | None
+
+    def spread(self, rows: Ints) -> Spread:
+        """Return medians, intervals and variances in trips, for some positions."""
+        origin, destination, _ = np.unravel_index(rows, self.shape)
+        scales = _scales(self.ratio, self.sigmas, origin, destination)
+        if self.drawn is None:
+            found = spread(self.prior, self.whitened, rows, scales, tail=TAIL)
+        else:
+            middle, deviation = self.drawn.trips.ravel()[rows], self.drawn.deviation.ravel()[rows]
+            reach = NormalDist().inv_cdf(1.0 - TAIL) * deviation
+            found = Spread(middle, np.maximum(middle - reach, 0.0), middle + reach, deviation**2)
+        parts = [s * m[rows] for s, m in zip(scales, self.seen.means, strict=True)]
+        return _widened(found, _ratio_deviation(parts, self.ratio))
+
+    def margins(self, bands: Sequence[NoisyFlowLevel]) -> tuple[Drawn, Drawn]:
+        """Return departures and arrivals between what the pairs add up to and what was measured."""
+        out = []
+        for axis, name in ((1, "departures"), (0, "arrivals")):
+            measured, noise = measured_margin(bands, self.ratio, name)
+            found = drawn(self.expected.sum(axis=axis), self.variance.sum(axis=axis), measured, noise)
+            unsure = max(r.deviation for r in self.ratio) * found.trips
+            out.append(Drawn(found.trips, np.hypot(found.deviation, unsure)))
+        return out[0], out[1]
+
+
+def measured_margin(bands: Sequence[NoisyFlowLevel], ratio: Sequence[Ratios], name: str) -> tuple[Floats | None, Floats]:
+    """Return a margin in trips as measured, None if it was not, and its noise; cells x slots."""
+    values: list[Floats] = [v for v in (getattr(b, name) for b in bands) if v is not None]
+    factors = _factors([(r.origin if name == "departures" else r.destination)[:, None] for r in ratio])
+    flat = np.zeros(bands[0].shape)
+    noise = np.sqrt(sum((f * b.margins_sigma) ** 2 for f, b in zip(factors, bands, strict=True)) + flat)
+    return (sum((f * v for f, v in zip(factors, values, strict=True)), flat) if values else None), noise
+
+
+def _factors(ratios: Sequence[Floats]) -> list[Floats]:
+    """Return what a shrunk trip of everyone counts, and what a heavy device's counts on top of that."""
+    return [ratios[0], *[np.maximum(r - ratios[0], 0.0) for r in ratios[1:]]]
+
+
+def _scales(ratio: Sequence[Ratios], sigmas: Sequence[float], origin: Ints, destination: Ints) -> list[Floats]:
+    """Return trips to a noise unit, of all devices and of heavy ones on top of that."""
+    return [f * s for f, s in zip(_factors([r.at(origin, destination) for r in ratio]), sigmas, strict=True)]
+
+
+def _ratio_deviation(parts: Sequence[Floats], ratio: Sequence[Ratios]) -> Floats:
+    """Return the standard deviation that unsure ratios give to trips made of these parts."""
+    return np.sqrt(sum((p * r.deviation) ** 2 for p, r in zip(parts, ratio, strict=True)) + np.zeros(parts[0].shape))
+
+
+def _widened(found: Spread, deviation: Floats) -> Spread:
+    reach = NormalDist().inv_cdf(1.0 - TAIL) * deviation
+    lower = found.median - np.hypot(found.median - found.lower, reach)
+    return Spread(found.median, np.maximum(lower, 0.0), found.median + np.hypot(found.upper - found.median, reach), found.variance + deviation**2)
+
+
+def first_view(bands: Sequence[NoisyFlowLevel], gravity: Gravity, ratio: tuple[Ratios, ...], ghosts: float) -> View:
+    """Return the finest level, seen through a gravity model."""
+    sigmas = [b.pairs_sigma for b in bands]
+    whitened = [(b.dense / b.pairs_sigma).ravel() for b in bands]
+    index, own = gravity_index([b.dense for b in bands], sigmas, gravity)
+    for _ in range(_SECOND_LOOKS):
+        draft = fit_prior(whitened, (index - own).ravel(), sigmas[0] / sigmas[-1], rounds=_DRAFT_ROUNDS)
+        index, own = refined(index, own, draft, whitened, gravity)
+    return _view(bands, whitened, index - own, ratio, ghosts)
+
+
+def next_view(bands: Sequence[NoisyFlowLevel], finer: View, parent: Ints, ghosts: float) -> View:
+    """Return the next coarser level, seen through the sums of what the finer one expects."""
+    below = _raised(finer.expected, parent)
+    ends = finer.expected.sum(axis=(1, 2)), finer.expected.sum(axis=(0, 2))
+    ratio = tuple(r.raised(parent, ends) for r in finer.ratio)
+    whitened = [(b.dense / b.pairs_sigma).ravel() for b in bands]
+    seen = _view(bands, whitened, np.log(np.maximum(below, 1e-9)), ratio, ghosts)
+    cells = np.arange(seen.shape[0])
+    scales = [s[:, :, None] for s in _scales(ratio, seen.sigmas, cells[:, None], cells)]
+    measured = sum((s * z.reshape(seen.shape) for s, z in zip(scales, whitened, strict=True)), np.zeros(seen.shape))
+    noise = np.sqrt(sum(s**2 for s in scales) + np.zeros(seen.shape))
+    between = drawn(below, _raised(finer.variance, parent), measured, noise)
+    return View(seen.shape, whitened, seen.sigmas, seen.prior, ratio, seen.seen, between.trips, between.deviation**2, seen.printed, between)
+
+
+def _view(bands: Sequence[NoisyFlowLevel], whitened: list[Floats], index: Floats, ratio: tuple[Ratios, ...], ghosts: float) -> View:
+    sigmas = [b.pairs_sigma for b in bands]
+    prior = fit_prior(whitened, index.ravel(), sigmas[0] / sigmas[-1])
+    extra = _factors([np.array(r.overall) for r in ratio])
+    seen = outlook(prior, whitened, float(extra[-1] * sigmas[-1] / (extra[0] * sigmas[0])) if len(bands) > 1 else 0.0)
+    cells, slots = bands[0].shape
+    line = np.arange(cells)
+    expected = np.zeros((cells, cells, slots))
+    for scale, mean in zip(_scales(ratio, sigmas, line[:, None], line), seen.means, strict=True):
+        expected += scale[:, :, None] * mean.reshape(expected.shape)
+    variance = seen.variance.reshape(expected.shape) * (_scales(ratio, sigmas, line[:, None], line)[0] ** 2)[:, :, None]
+    return View((cells, cells, slots), whitened, sigmas, prior, ratio, seen, expected, variance, _least_empty(seen.empty, ghosts), None)
+
+
+def _least_empty(empty: Floats, ghosts: float) -> Ints:
+    """Return the positions least likely to be empty, as many as keep the mean chance under `ghosts`; equal chances go together.
+
+    Source: Efron 2010 (local false discovery rates); Sun and Cai 2007 (the optimal rule).
+    """
+    likely = np.flatnonzero(empty < 0.5)
+    ordered = np.sort(empty[likely])
+    fit = np.flatnonzero(np.cumsum(ordered) <= ghosts * np.arange(1, len(ordered) + 1))
+    return likely[empty[likely] <= ordered[fit[-1]]] if len(fit) else likely[:0]
+
+
+def _raised(values: Floats, parent: Ints) -> Floats:
+    """Return sums over children at both ends."""
+    order = np.argsort(parent, kind="stable")
+    starts = np.searchsorted(parent[order], np.arange(int(parent.max()) + 1))
+    summed: Floats = np.add.reduceat(np.add.reduceat(values[order][:, order], starts, axis=0), starts, axis=1)
+    return summed

@@ -1,0 +1,89 @@
+"""Departures and arrivals of every cell, between what was measured and what the pairs add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from flockwise.estimate._types import Floats, Ints
+from flockwise.estimate.flow_types import GRID, MarginTable
+from flockwise.estimate.pair_sums import shares_of
+
+__all__ = ["Drawn", "drawn", "settle_margins"]
+
+
+_ROUNDS = 8
+# Variance in trips that any flow has in excess of what its prior says, for each trip.
+_LEAST_OFF = 1.0
+_ALONE, _MOST = 2.0, 25.0
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An estimate before it is made to agree, and its standard deviation."""
+
+    trips: Floats
+    deviation: Floats
+
+
+def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Floats) -> Drawn:
+    """Return values between what the finer pairs add up to and what was measured with noise of its own.
+
+    How far the expectation is off is the sum of the finer pairs' posterior variances, times one factor for the table, at least 1, fitted to the squared
+    differences: it stands for what their errors have in common.
+
+    Args:
+        expected: sums of posterior means of pairs, at least 0, any shape.
+        variance: sums of their posterior variances, same shape.
+        measured: noisy values in trips; None if there are none.
+        sigma: their noise, same shape.
+
+    Source: linear empirical Bayes; Robbins 1983.
+    """
+    off = variance + _LEAST_OFF * expected + 1e-9
+    if measured is None:
+        return Drawn(expected, np.sqrt(_ALONE * off))
+    noise = sigma**2
+    excess, factor = (measured - expected) ** 2 - noise, 1.0
+    for _ in range(_ROUNDS):
+        weight = off / (noise + factor * off) ** 2
+        factor = float(np.clip((weight * excess).sum() / max(float((weight * off).sum()), 1e-300), 1.0, _MOST))
+    own = factor * off / (factor * off + noise)
+    return Drawn(np.maximum(expected + own * (measured - expected), 0.0), np.sqrt(own * noise))
+
+
+def settle_margins(
+    levels: Sequence[tuple[Drawn, Drawn]], rows: Sequence[tuple[Ints, Ints]], parents: Sequence[Ints | None], tail_z: float
+) -> tuple[tuple[MarginTable, ...], tuple[MarginTable, ...]]:
+    """Return departures and arrivals of all levels, finest first, that add up exactly.
+
+    The coarsest departures and arrivals get one total a slot, the mean of their own, but at least what is printed. Going down, a cell gets what its printed
+    pairs hold and a share of the rest of its parent in proportion to what it lacks.
+
+    Args:
+        levels: departures and arrivals before agreeing, finest first.
+        rows: sums of printed pairs by origin and by destination, cells x slots, in 1/256 trip, finest first; a cell's is at most its children's parents' sum.
+        parents: row in the next coarser level; None at the coarsest.
+        tail_z: half-width of the intervals in standard deviations.
+    """
+    top = len(levels) - 1
+    total = np.maximum(np.round(0.5 * GRID * sum(side.trips.sum(axis=0) for side in levels[top])), rows[top][0].sum(axis=0)).astype(np.int64)[None, :]
+    done: list[list[MarginTable]] = [[], []]
+    for end in (0, 1):
+        above = total
+        for place in range(top, -1, -1):
+            parent = parents[place]
+            group = np.zeros(len(rows[place][end]), dtype=np.int64) if parent is None else parent
+            held = rows[place][end]
+            taken = np.zeros_like(above)
+            np.add.at(taken, group, held)
+            margin = levels[place][end]
+            unlisted = shares_of(above - taken, np.maximum(margin.trips - held / GRID, 0.0), group)
+            above = held + unlisted
+            trips = above / GRID
+            lower = np.floor(np.maximum(trips - tail_z * margin.deviation, 0.0) * GRID) / GRID
+            upper = np.ceil((trips + tail_z * margin.deviation) * GRID) / GRID
+            done[end].append(MarginTable(trips, lower, upper, lower > 0.0, unlisted / GRID))
+    return tuple(done[0][::-1]), tuple(done[1][::-1])

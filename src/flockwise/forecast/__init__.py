@@ -1,0 +1,8 @@
+"""What a study's release would be like, from public facts alone: no data, no ledger, no charge."""
+
+from flockwise.forecast.chart import percent
+from flockwise.forecast.expected import Expected, Facts, expected
+from flockwise.forecast.page import page
+from flockwise.forecast.variants import Variant, by_epsilon, others
+
+__all__ = ["Expected", "Facts", "Variant", "by_epsilon", "expected", "others", "page", "percent"]

@@ -1,0 +1,77 @@
+"""The plot of expected errors: SVG without scripts, readable in light and dark, by keyboard and by screen reader."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from flockwise.forecast.variants import Variant
+
+__all__ = ["curves", "percent"]
+
+WIDTH, HEIGHT = 620, 330
+LEFT, RIGHT, TOP, BOTTOM = 52, 150, 14, 44
+_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+def percent(share: float) -> str:
+    """A relative error in words."""
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:,.0f} %"
+
+
+def curves(table: str, variants: Sequence[Variant], own: float) -> str:
+    """Expected error of a table by epsilon, one line a level, both axes in equal steps of proportion.
+
+    Args:
+        table: which.
+        variants: one for each epsilon, rising.
+        own: the study's epsilon, marked.
+    """
+    levels = [e.level for e in variants[0].found if e.table == table]
+    values = {level: [next(e.relative_error for e in v.found if (e.table, e.level) == (table, level)) for v in variants] for level in levels}
+    low = max(t for t in _TICKS if t <= max(min(map(min, values.values())), _TICKS[0]))
+    high = min((t for t in _TICKS if t >= max(map(max, values.values()))), default=_TICKS[-1])
+    low, high = (low, high) if low < high else (low / 2, high)
+    xs = [float(v.epsilon) for v in variants]
+
+    def x(epsilon: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * math.log(epsilon / xs[0]) / math.log(xs[-1] / xs[0])
+
+    def y(error: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * math.log(high / min(max(error, low), high)) / math.log(high / low)
+
+    parts, ends = [], []
+    for style, level in enumerate(levels):
+        label = f"resolution {level}"
+        points = [(x(e), y(v)) for e, v in zip(xs, values[level], strict=True)]
+        said = "; ".join(f"epsilon {e:g}: {percent(v)}" for e, v in zip(xs, values[level], strict=True))
+        marks = "".join(f'<circle class="mark" cx="{a:.1f}" cy="{b:.1f}" r="3.6"/>' for a, b in points)
+        texts = "".join(f'<text x="{a:.1f}" y="{max(TOP + 4.0, b - 10):.1f}">{percent(v)}</text>' for (a, b), v in zip(points, values[level], strict=True))
+        parts.append(
+            f'<g class="curve c{style % 4}" tabindex="0" role="img" aria-label="{escape(label)}. Expected relative error: {escape(said)}">'
+            f'<polyline class="line" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}"/>{marks}<g class="values">{texts}</g></g>'
+        )
+        ends.append((points[-1][1], style, label))
+    labels = "".join(f'<text class="end c{style % 4}" x="{WIDTH - RIGHT + 12}" y="{at + 4:.1f}">{label}</text>' for at, style, label in _apart(ends))
+    lines = "".join(
+        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(t):.1f}" y2="{y(t):.1f}"/>'
+        f'<text class="tick" text-anchor="end" x="{LEFT - 6}" y="{y(t) + 4:.1f}">{100 * t:g} %</text>'
+        for t in _TICKS
+        if low <= t <= high
+    )
+    steps = "".join(f'<text class="tick" text-anchor="middle" x="{x(e):.1f}" y="{HEIGHT - BOTTOM + 18}">{e:g}</text>' for e in xs)
+    mark = f'<line class="whisker" stroke-dasharray="3 3" x1="{x(own):.1f}" x2="{x(own):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+    name = f'<text class="tick" text-anchor="middle" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 6}">epsilon (the dashed line is this study)</text>'
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" class="plot" role="group" aria-label="Expected relative error of {escape(table)} by epsilon">'
+        f'<g aria-hidden="true">{lines}{steps}{mark}{name}</g>{"".join(parts)}<g aria-hidden="true">{labels}</g></svg>'
+    )
+
+
+def _apart(ends: Sequence[tuple[float, int, str]], least: float = 16.0) -> list[tuple[float, int, str]]:
+    """Labels in order, moved so that none covers another."""
+    placed: list[tuple[float, int, str]] = []
+    for at, style, label in sorted(ends):
+        placed.append((max(at, placed[-1][0] + least) if placed else at, style, label))
+    return placed

@@ -1,0 +1,104 @@
+"""The page of a forecast: plain HTML and SVG, no script, no request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+
+from flockwise import release
+from flockwise.forecast.chart import curves, percent
+from flockwise.forecast.expected import Expected, Facts
+from flockwise.forecast.variants import Variant
+
+__all__ = ["page"]
+
+_BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M12 19q3-4 6 0q3-4 6 0M18 6q2.5-4 5 0q2.5-4 5 0"/></svg>'
+_TABLES = {"presence": "Present population", "flows": "Flows", "margins": "Departures and arrivals"}
+_UNITS = {"presence": "devices", "flows": "trips", "margins": "trips"}
+
+
+def page(plan: release.Plan, facts: Facts, epsilons: Sequence[Variant], others: Sequence[Variant], budget: Sequence[tuple[str, str]]) -> str:
+    """The page as HTML text.
+
+    Args:
+        plan: the study's plan.
+        facts: what was assumed of the panel.
+        epsilons: the study under several epsilons, its own among them.
+        others: other zones and slots.
+        budget: what the ledger would hold, names and values.
+    """
+    study = plan.study
+    styles = (files("flockwise.base") / "page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    own = next(v for v in epsilons if v.epsilon == study.privacy.epsilon)
+    title = f"What to expect of {study.name}"
+    kinds = [kind for kind in _TABLES if any(e.table == kind for e in own.found)]
+    plots = "".join(
+        f'<figure><figcaption>{_TABLES[kind]}</figcaption><div class="wide">{curves(kind, epsilons, float(own.epsilon))}</div></figure>' for kind in kinds
+    )
+    days = f"{study.window.days} days from {study.window.start}, {study.window.timezone}"
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)}</title>
+<link rel="icon" href="data:,">
+<style>{styles}</style>
+</head>
+<body>
+<main class="page">
+<header><p class="brand">{_BIRDS}Flockwise <span>See the flock, never the bird</span></p>
+<div class="masthead"><div><h1>{escape(title)}</h1><p class="where">Before any data is read and before any budget is spent.<br>{escape(days)}</p></div>
+<div class="promise"><p>{escape(release.promise(plan))}.</p>
+<small>No data was read for this page. The errors are those of a population made of public facts.</small></div></div></header>
+<dl class="facts">{"".join(f'<div><dt>{escape(k)}</dt><dd class="value">{escape(v)}</dd></div>' for k, v in budget)}</dl>
+<section class="card"><h2>Expected error by epsilon</h2>
+<p class="note">Relative error: the sum of all errors over the sum of all true figures of a table at a level; a pair of zones that is not printed
+counts as an error of its whole size. Both axes have equal steps of proportion.</p><div class="panels">{plots}</div></section>
+<section class="card"><h2>This study, and what other settings would give</h2>{_table(own, epsilons, others)}</section>
+<section class="card"><h2>What was assumed</h2><div class="prose"><p>{_assumed(facts)}</p>
+<p>The exact noise was added to made-up figures and the same estimators were run as for a release. Where real places are smoother or
+rougher, or people travel otherwise, errors will differ; take the figures as an order of magnitude.</p></div></section>
+</main>
+</body>
+</html>
+"""
+
+
+def _assumed(facts: Facts) -> str:
+    return (
+        f"{facts.devices:,} devices, each seen in {100 * facts.seen:.0f} % of the slots, with {facts.trips:g} trips a day in the pings. Cells differ as in a "
+        "heavy-tailed city, people go from home to elsewhere by day, a fifth of each cell's hourly figure is unexplained change, and trips become rarer with "
+        "distance. None of it comes from the data."
+    )
+
+
+def _table(own: Variant, epsilons: Sequence[Variant], others: Sequence[Variant]) -> str:
+    names = [(e.table, e.level) for e in own.found]
+    head = "".join(f'<th scope="col">{_TABLES[t]}, r{level}</th>' for t, level in names)
+    rows = [_row("This study", own, names), *(_row(v.change, v, names) for v in epsilons if v is not own), *(_row(v.change, v, names) for v in others)]
+    noise = "".join(_cell(f"{e.noise_sd:,.1f} {_UNITS[e.table]}") for e in own.found)
+    printed = "".join(_cell(f"{e.printed:,} of {e.rows:,}") for e in own.found)
+    more = f'<tr><th scope="row">Noise (standard deviation)</th>{noise}</tr><tr><th scope="row">Figures printed</th>{printed}</tr>'
+    body = rows[0] + more + "".join(rows[1:])
+    return f'<div class="wide"><table><thead><tr><th scope="col">Expected relative error</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _row(name: str, variant: Variant, names: Sequence[tuple[str, int]]) -> str:
+    found: dict[tuple[str, int], Expected] = {(e.table, e.level): e for e in variant.found}
+    cells = "".join(_cell(percent(found[n].relative_error) if n in found else "–") for n in names)
+    extra = [e for key, e in found.items() if key not in names]
+    words = f" ({', '.join(f'r{e.level}: {percent(e.relative_error)}' for e in extra)})" if extra else ""
+    return f'<tr><th scope="row">{escape(name + words)}</th>{cells}</tr>'
+
+
+def _cell(text: str) -> str:
+    return f"<td>{escape(text)}</td>"
