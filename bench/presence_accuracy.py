@@ -1,12 +1,16 @@
-"""Measure the error and the coverage of presence estimates on a public synthetic population.
+"""How near estimates of present population come to the truth, beside the plain noisy values and others, on synthetic populations.
 
-    python bench/presence_accuracy.py [--devices N ...] [--seeds K] [--json]
+    python bench/presence_accuracy.py [--devices N ...] [--epsilon E ...] [--seen gaps|always ...] [--seeds K] [--noise rounded|discrete]
+                                      [--coverage RUNS] [--json]
 
-Truth: devices with a home, a work place and other places on a disk of 1,027 H3 cells, one week of hours; "gaps" sees each device in a heavy-tailed part
-of the hours (median about a third), "complete" in all of them. Rough data have an unexplained AR(1) departure of 20 % in every cell and hour.
-Noise: Gaussian, rounded to 1/256 device, with the sigma of the release (the release draws discrete Gaussian noise; this file protects nobody and may
-therefore use numpy's generator). Error: sum of absolute errors over sum of truth, so that 0.05 is 5 %.
+Truth: two synthetic populations (`_populations.py`) on a disk of 1,027 H3 cells, one week of hours. "gaps" sees each device in a part of the hours (median
+about a third), "always" in all of them. Rough data have an unexplained AR(1) departure of 20 % in every cell and hour.
+Noise: Gaussian, rounded to 1/256 device, with the sigma of a release (this file protects nobody and may therefore use numpy's generator).
+Error: sum of absolute errors over sum of truth, so that 0.05 is 5 %, of the hours and of the typical day (mean over days by hour).
 "ours" has the whole budget on the finest level; "ours, 3 levels" spends the default shares on resolutions 7, 6 and 5, each scored on its own.
+"Laplace" bounds the hours a device as the peers do, epsilon in L1; of four bounds the best in hindsight counts, which favours it; so does "Gaussian, bounded".
+--coverage repeats releases of the same truth with new noise, three levels, on 217 cells, and prints what share of the shown intervals holds the truth, by the
+estimate's size; nothing else is printed then.
 """
 
 from __future__ import annotations
@@ -16,192 +20,62 @@ import json
 import math
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import h3
 import numpy as np
-import numpy.typing as npt
 
 from _machine import machine, versions
+from _populations import HOURS, POPULATIONS, Floats, Presence, Zones, roughen, zones
+from _smoothers import ebs, fourier, singular_values
 from flockwise import estimate
-from flockwise.estimate.lowrank import strata
 from flockwise.estimate.tree import Family
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-HOURS = 168
-SIGMA_PER_UNIT = {1.0: 4.531, 2.0: 2.39}
-RINGS = 18  # a disk of 18 rings has 1,027 cells
-TARGETS = {(50_000, 1.0): 0.20, (50_000, 2.0): 0.15, (500_000, 1.0): 0.05, (500_000, 2.0): 0.035}
-ROUGH_TARGETS = {(500_000, 1.0): 0.08}
-
-
-@dataclass(frozen=True)
-class Zones:
-    """A disk of cells, finest level first: how many cells each level has, and each cell's place in the next level."""
-
-    counts: list[int]
-    parents: list[Ints | None]
-    x_km: Floats
-    y_km: Floats
+# Standard deviation a unit of norm at delta 1e-6, by epsilon: exactly rounded Gaussian noise (mu-GDP), or the discrete Gaussian of OpenDP.
+SIGMA_PER_UNIT = {"rounded": {1.0: 4.2247, 2.0: 2.2305}, "discrete": {1.0: 4.531, 2.0: 2.39}}
+CALENDAR = estimate.Calendar.regular(HOURS, 24)
+SMALL = 8  # rings of the disk of 217 cells
+BINS = (5, 10, 30, 100, 300, 1000)
+# The design notes' targets for an hourly week and for a typical day; theirs for 50,000 devices had 45 of them in a cell and hour, which is "always" here.
+TARGETS = {(50_000, 1.0): (0.20, 0.15), (50_000, 2.0): (0.15, 0.10), (500_000, 1.0): (0.05, 0.028), (500_000, 2.0): (0.035, 0.018)}
 
 
-def zones(rings: int = RINGS, levels: tuple[int, ...] = (7, 6, 5)) -> Zones:
-    """Return the disk of H3 cells around Paris and its parents."""
-    cells = sorted(h3.grid_disk(h3.latlng_to_cell(48.8566, 2.3522, levels[0]), rings))
-    where = np.array([h3.cell_to_latlng(c) for c in cells])
-    counts, parents = [len(cells)], list[Ints | None]()
-    for level in levels[1:]:
-        above = [h3.cell_to_parent(c, level) for c in cells]
-        names = sorted(set(above))
-        place = {name: i for i, name in enumerate(names)}
-        parents.append(np.array([place[a] for a in above], dtype=np.int64))
-        counts.append(len(names))
-        cells = names
-    parents.append(None)
-    x = (where[:, 1] - 2.3522) * math.cos(math.radians(48.8566)) * 111.3
-    return Zones(counts, parents, x, (where[:, 0] - 48.8566) * 111.3)
+def by_day(values: Floats) -> Floats:
+    """Return means over days by hour."""
+    return values.reshape(len(values), -1, 24).mean(axis=1)
 
 
-def population(devices: int, z: Zones, *, seed: int = 7, complete: bool = False, hours: int = HOURS) -> Floats:
-    """Return true counts, cells x hours, of devices that live, work and go out; each is in at most one cell an hour."""
+def error(fitted: Floats, truth: Floats) -> float:
+    """Return the sum of absolute errors over the sum of the truth."""
+    return float(np.abs(fitted - truth).sum() / truth.sum())
+
+
+def held(level: estimate.LevelEstimate, truth: Floats) -> Any:
+    """Return where the interval holds the truth."""
+    return (level.lower <= truth) & (truth <= level.upper)
+
+
+def row(method: str, fitted: Floats, truth: Floats, seconds: float) -> dict[str, Any]:
+    """Return one row of results."""
+    return {"method": method, "hourly": error(fitted, truth), "typical_day": error(by_day(fitted), by_day(truth)), "cells": len(truth), "seconds": seconds}
+
+
+def our_row(method: str, level: estimate.LevelEstimate, day: estimate.LevelEstimate, truth: Floats, seconds: float) -> dict[str, Any]:
+    """Return one row of ours, with coverage of the shown intervals."""
+    out = row(method, level.devices, truth, seconds)
+    out["typical_day"] = error(day.devices, by_day(truth))
+    for name, table, true in (("", level, truth), ("day_", day, by_day(truth))):
+        covered = held(table, true)
+        out |= {f"{name}coverage": float(covered[table.published].mean()) if table.published.any() else None, f"{name}shown": float(table.published.mean())}
+    return out
+
+
+def compare(truth: Presence, data: Floats, z: Zones, unit: float, epsilon: float, seed: int) -> list[dict[str, Any]]:
+    """Return the rows of all methods for one draw of the noise; `data` is the truth, smooth or rough, `unit` the noise a unit of norm."""
     rng = np.random.default_rng(seed)
-    n = len(z.x_km)
-    away = np.hypot(z.x_km[:, None] - z.x_km, z.y_km[:, None] - z.y_km)
-    centre = np.exp(-np.hypot(z.x_km, z.y_km) / 12)
-    homes = rng.lognormal(0, 0.9, n) * (0.15 + centre)
-    jobs = rng.lognormal(0, 1.2, n) * (0.03 + centre**2)
-    shops = rng.lognormal(0, 1.3, n) * (0.05 + centre)
-
-    def near(pull: Floats, scale_km: float) -> Floats:
-        """Cumulative choice of a destination for every origin."""
-        p = pull * np.exp(-away / scale_km)
-        return np.cumsum(p / p.sum(1, keepdims=True), 1)
-
-    def choose(table: Floats, origin: Ints) -> Ints:
-        out = np.empty(len(origin), dtype=np.int64)
-        order = np.argsort(origin, kind="stable")
-        edges = np.searchsorted(origin[order], np.arange(n + 1))
-        for c in range(n):
-            mine = order[edges[c] : edges[c + 1]]
-            out[mine] = np.minimum(np.searchsorted(table[c], rng.random(len(mine))), n - 1)
-        return out
-
-    home = rng.choice(n, devices, p=homes / homes.sum())
-    work_table, other_table = near(jobs, 8.0), near(shops, 3.5)
-    work = choose(work_table, home)
-    others = np.stack([choose(other_table, home), choose(other_table, work), choose(near(shops, 15.0), home)])
-    employed = rng.random(devices) < 0.62
-    starts, ends = rng.normal(8.4, 1.1, devices), rng.normal(17.6, 1.3, devices)
-    outing = rng.gamma(2.0, 0.09, devices)  # share of waking hours spent in other places
-    mobile = rng.random(devices) < 0.04
-    anywhere = np.cumsum(shops / shops.sum())
-    seen_share = rng.beta(0.9, 1.5, devices)
-    state = rng.random(devices) < seen_share
-    left = np.ceil(rng.pareto(1.3, devices) + 1)
-    leisure = np.interp(np.arange(24), [0, 6, 9, 12, 15, 19, 22, 24], [0.05, 0.05, 0.6, 1.2, 1.0, 1.8, 0.8, 0.05])
-    truth = np.zeros((n, hours))
-    for t in range(hours):
-        day, hour = divmod(t, 24)
-        weekend = day % 7 >= 5
-        at_work = employed & (starts < hour) & (hour < ends) & (rng.random(devices) < (0.08 if weekend else 0.9))
-        place = np.where(at_work, work, home)
-        out = ~at_work & (rng.random(devices) < outing * leisure[hour] * (1.5 if weekend else 1.0))
-        which = rng.integers(0, 3, devices)
-        place = np.where(out, others[which, np.arange(devices)], place)
-        roaming = mobile & (hour >= 7) & (hour <= 21)
-        place[roaming] = np.minimum(np.searchsorted(anywhere, rng.random(int(roaming.sum()))), n - 1)
-        if not complete:
-            left -= 1
-            turn = left <= 0
-            state[turn] = rng.random(int(turn.sum())) < seen_share[turn]
-            left[turn] = np.ceil(rng.pareto(1.3, int(turn.sum())) + 1)
-            place = place[state]
-        truth[:, t] = np.bincount(place, minlength=n)
-    return truth
-
-
-def roughen(truth: Floats, *, share: float = 0.2, memory: float = 0.7, seed: int = 11) -> Floats:
-    """Return the truth with an unexplained AR(1) departure of `share` (sd) in every cell and hour."""
-    rng = np.random.default_rng(seed)
-    walk = np.empty_like(truth)
-    walk[:, 0] = rng.standard_normal(len(truth))
-    for t in range(1, truth.shape[1]):
-        walk[:, t] = memory * walk[:, t - 1] + math.sqrt(1 - memory**2) * rng.standard_normal(len(truth))
-    rough: Floats = np.round(truth * np.maximum(0.0, 1 + share * walk))
-    return rough
-
-
-def singular_values(z: Floats) -> Floats:
-    """Return the optimal shrinkage of singular values for unit noise (Gavish and Donoho 2017)."""
-    c, t = z.shape
-    left, s, right = np.linalg.svd(z, full_matrices=False)
-    inner = np.maximum((s**2 - c - t) ** 2 - 4 * c * t, 0.0)
-    kept = np.where(s > math.sqrt(c) + math.sqrt(t), np.sqrt(inner) / np.maximum(s, 1e-9), 0.0)
-    fitted: Floats = (left * kept) @ right
-    return fitted
-
-
-def fourier(z: Floats, size: Floats) -> Floats:
-    """Return the empirical-Bayes shrinkage of every frequency by strata of size."""
-    waves = np.fft.rfft(z, axis=1)
-    power = np.abs(waves) ** 2 / z.shape[1]
-    for group in strata(size):
-        waves[group] *= np.maximum(0.0, 1.0 - 1.0 / np.maximum(power[group].mean(0), 1e-9))
-    fitted: Floats = np.fft.irfft(waves, z.shape[1], axis=1)
-    return fitted
-
-
-def ebs(z: Floats, groups: Ints, hours_per_day: int = 24) -> Floats:
-    """Return the design notes' estimator: eigen-scores with a group effect, James-Stein of day, hour and day x hour, averaged with Fourier's."""
-    c, t = z.shape
-    energy, vectors = np.linalg.eigh(z.T @ z)
-    k = max(1, int((energy > (math.sqrt(c) + math.sqrt(t)) ** 2).sum()))
-    v = vectors[:, ::-1][:, :k].copy()
-    v[:, 0] *= np.sign(v[:, 0].sum()) or 1.0
-    a = z @ v
-    n = np.maximum(a[:, 0], 0.0)
-    fitted = a.copy()
-    for j in range(1, k):
-        prior = n * float(a[:, j] @ n) / max(float(n @ n), 1e-9)
-        weight = np.bincount(groups, n**2)
-        effect = np.bincount(groups, n * (a[:, j] - prior)) / np.maximum(weight, 1e-9)
-        spread = max(0.0, float(((effect**2 - 1 / np.maximum(weight, 1e-9)) * weight**2).sum() / max(float((weight**2).sum()), 1e-9)))
-        prior = prior + n * (effect * spread / (spread + 1 / np.maximum(weight, 1e-9)))[groups]
-        rest = a[:, j] - prior
-        for group in strata(a[:, 0]):
-            rest[group] *= max(0.0, 1.0 - 1.0 / max(float(np.mean(rest[group] ** 2)), 1e-9))
-        fitted[:, j] = np.clip(prior + rest, a[:, j] - 2, a[:, j] + 2)
-    left = (z - a @ v.T).reshape(c, -1, hours_per_day)
-    level = left.mean((1, 2), keepdims=True)
-    day, hour = left.mean(2, keepdims=True) - level, left.mean(1, keepdims=True) - level
-    out = fitted @ v.T
-    for part, size in ((day, left.shape[1] - 1), (hour, hours_per_day - 1), (left - level - day - hour, (left.shape[1] - 1) * (hours_per_day - 1))):
-        own = np.broadcast_to(part, left.shape).reshape(c, t)
-        out += own * np.maximum(0.0, 1.0 - (size - 2) / np.maximum((own**2).sum(1, keepdims=True), 1e-9))
-    averaged: Floats = 0.5 * (out + fourier(z, a[:, 0]))
-    return averaged
-
-
-def score(name: str, fitted: Floats, truth: Floats, covered: Any, sure: Any = None) -> dict[str, Any]:
-    """Return one row of results; `covered` and `sure` are arrays of bool, or None."""
-    return {
-        "method": name,
-        "rel_err": float(np.abs(fitted - truth).sum() / truth.sum()),
-        "coverage": None if covered is None else float(covered.mean()),
-        "coverage_published": float(covered[sure].mean()) if sure is not None and sure.any() else None,
-        "published": None if sure is None else float(sure.mean()),
-        "cells": len(truth),
-    }
-
-
-def compare(truth: Floats, z: Zones, epsilon: float, seed: int) -> list[dict[str, Any]]:
-    """Return the rows of all methods for one draw of the noise."""
-    rng = np.random.default_rng(seed)
-    unit = SIGMA_PER_UNIT[epsilon] * math.sqrt(truth.shape[1])
-    noisy = np.round((truth + unit * rng.standard_normal(truth.shape)) * 256) / 256
+    sigma = unit * math.sqrt(HOURS)
+    normal = rng.standard_normal(data.shape)
+    noisy = np.round((data + sigma * normal) * 256) / 256
     top = z.parents[1][z.parents[0]]  # type: ignore[index]  # three levels: the first two have parents
     family = Family(top, z.counts[2])
 
@@ -209,60 +83,109 @@ def compare(truth: Floats, z: Zones, epsilon: float, seed: int) -> list[dict[str
         """Non-negative, with the coarse sums it had."""
         return family.project(fitted, np.maximum(family.sums(fitted), 0.0))
 
-    white = noisy / unit
-    size = white.sum(1)
-    rows = [score("plain noisy", noisy, truth, np.abs(noisy - truth) <= 1.645 * unit), score("non-negative", legal(noisy), truth, None)]
-    for name, fitted in (("singular values", singular_values(white)), ("Fourier", fourier(white, size)), ("EBS + Fourier (design notes)", ebs(white, top))):
-        rows.append(score(name, legal(fitted * unit), truth, None))
-    calendar = estimate.Calendar.regular(truth.shape[1], 24)
-    start = time.perf_counter()
-    alone = estimate.estimate_presence([estimate.NoisyLevel(noisy, unit)], calendar)[0]
-    seconds = time.perf_counter() - start
-    rows.append(score("ours", alone.devices, truth, (alone.lower <= truth) & (truth <= alone.upper), alone.published) | {"seconds": seconds})
-    levels, exact, truths = [], truth, []
+    rough = data - truth.all
+    bounded = {bound: counts + rough for bound, counts in truth.bounded.items()} | {HOURS: data}
+    laplace = rng.laplace(size=data.shape)
+    rows = [
+        min((row("Laplace, bounded hours", c + b / epsilon * laplace, data, 0.0) for b, c in bounded.items()), key=lambda r: r["hourly"]),
+        min((row("Gaussian, bounded hours", c + unit * math.sqrt(b) * normal, data, 0.0) for b, c in bounded.items()), key=lambda r: r["hourly"]),
+        row("plain noisy", noisy, data, 0.0),
+    ]
+    white = noisy / sigma
+    others: dict[str, Callable[[], Floats]] = {
+        "non-negative": lambda: white,
+        "singular values": lambda: singular_values(white),
+        "Fourier": lambda: fourier(white, white.sum(axis=1)),
+        "EBS + Fourier (design notes)": lambda: ebs(white, top),
+    }
+    for name, fit in others.items():
+        start = time.process_time()
+        fitted = legal(fit() * sigma)
+        rows.append(row(name, fitted, data, time.process_time() - start))
+    start = time.process_time()
+    one = [estimate.NoisyLevel(noisy, sigma)]
+    alone = estimate.estimate_presence(one, CALENDAR)
+    seconds = time.process_time() - start
+    rows.append(our_row("ours", alone[0], estimate.typical_day(one, CALENDAR)[0], data, seconds))
+    levels, truths = release(data, z, unit, rng)
+    start = time.process_time()
+    found = estimate.estimate_presence(levels, CALENDAR)
+    seconds = time.process_time() - start
+    for resolution, level, day, exact in zip((7, 6, 5), found, estimate.typical_day(levels, CALENDAR), truths, strict=True):
+        rows.append(our_row(f"ours, 3 levels, r{resolution}", level, day, exact, seconds))
+    return rows
+
+
+def release(truth: Floats, z: Zones, unit: float, rng: np.random.Generator) -> tuple[list[estimate.NoisyLevel], list[Floats]]:
+    """Return the noisy levels of one release at the default shares, and their truth."""
+    levels, truths, exact = [], [], truth
     for place, share in enumerate(estimate.level_shares([7, 6, 5])):
-        sigma = unit / math.sqrt(share)
+        sigma = unit * math.sqrt(HOURS / share)
         above = z.parents[place]
         levels.append(estimate.NoisyLevel(np.round((exact + sigma * rng.standard_normal(exact.shape)) * 256) / 256, sigma, above))
         truths.append(exact)
         if above is not None:
             exact = Family(above, z.counts[place + 1]).sums(exact)
-    start = time.perf_counter()
-    found = estimate.estimate_presence(levels, calendar)
-    seconds = time.perf_counter() - start
-    for resolution, level, exact in zip((7, 6, 5), found, truths, strict=True):
-        rows.append(score(f"ours, 3 levels, r{resolution}", level.devices, exact, (level.lower <= exact) & (exact <= level.upper), level.published))
-        rows[-1]["seconds"] = seconds
+    return levels, truths
+
+
+def coverage(truth: Floats, z: Zones, unit: float, runs: int) -> list[dict[str, Any]]:
+    """Return, for hours and typical day and each level, the share of shown intervals that hold the truth, over releases with new noise, by size."""
+    count = np.zeros((2, 3, len(BINS), 2))
+    for seed in range(1, runs + 1):
+        levels, truths = release(truth, z, unit, np.random.default_rng(seed))
+        tables = (estimate.estimate_presence(levels, CALENDAR), estimate.typical_day(levels, CALENDAR))
+        for kind, found in enumerate(tables):
+            for place, (level, exact) in enumerate(zip(found, truths, strict=True)):
+                covered = held(level, by_day(exact) if kind else exact)[level.published]
+                size = np.searchsorted(BINS, level.devices[level.published], side="right") - 1
+                np.add.at(count[kind, place], size, np.column_stack([np.ones(len(size)), covered]))
+    rows = []
+    for kind, name in enumerate(("hours", "typical day")):
+        for place, resolution in enumerate((7, 6, 5)):
+            total = count[kind, place].sum(axis=0)
+            figures: dict[str, Any] = {"table": name, "resolution": resolution, "coverage": total[1] / total[0] if total[0] else None}
+            for size, (shown, good) in zip(BINS, count[kind, place], strict=True):
+                # A bin of under a hundredth of what is shown says little.
+                figures[f"from_{size}"] = good / shown if shown > 0.01 * total[0] else None
+            rows.append(figures | {"shown": total[0] / runs / (z.counts[place] * (24 if kind else HOURS))})
     return rows
 
 
 def mean(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the mean of the figures of several draws."""
     out = dict(rows[0])
-    for key in ("rel_err", "coverage", "coverage_published", "published", "seconds"):
-        known = [row[key] for row in rows if row.get(key) is not None]
-        out[key] = round(sum(known) / len(known), 4) if known else None
+    for key in ("hourly", "typical_day", "coverage", "shown", "day_coverage", "day_shown", "seconds"):
+        known = [r[key] for r in rows if r.get(key) is not None]
+        out[key] = sum(known) / len(known) if known else None
     return out
 
 
-def run(devices: list[int], seeds: int) -> list[dict[str, Any]]:
-    """Return the rows of every population, epsilon and method."""
-    z = zones()
-    results = []
+def cases(devices: list[int], seen: list[str], z: Zones) -> Iterator[tuple[dict[str, Any], Presence, Floats]]:
+    """Yield the labels, the truth and the data of every case."""
     for count in devices:
-        for complete in (False, True):
-            smooth = population(count, z, complete=complete)
-            for data, truth in (("smooth", smooth), ("rough", roughen(smooth))):
-                for epsilon in SIGMA_PER_UNIT:
-                    draws = [compare(truth, z, epsilon, seed) for seed in range(1, seeds + 1)]
-                    rows = [mean(list(same)) for same in zip(*draws, strict=True)]
-                    target = (TARGETS if data == "smooth" else ROUGH_TARGETS).get((count, epsilon))
-                    for row in rows:
-                        fine = row["cells"] == z.counts[0]
-                        row |= {"devices": count, "epsilon": epsilon, "data": data, "seen": "complete" if complete else "gaps", "draws": seeds}
-                        row["ratio_to_plain"] = round(row["rel_err"] / rows[0]["rel_err"], 4) if fine else None
-                        row["target"] = target if fine else None
-                    results += rows
+        for population, make in POPULATIONS.items():
+            for how in seen:
+                truth = make(count, z, complete=how == "always")
+                for data, values in (("smooth", truth.all), ("rough", roughen(truth.all))):
+                    yield {"devices": count, "population": population, "seen": how, "data": data}, truth, values
+
+
+def run(devices: list[int], seen: list[str], sigmas: dict[float, float], seeds: int, runs: int) -> list[dict[str, Any]]:
+    """Return the rows of every case, epsilon and method; those of the coverage loop where `runs` is not 0."""
+    z, results = zones(), list[dict[str, Any]]()
+    rows, small = z.part(SMALL)
+    for labels, truth, data in cases(devices, seen, z):
+        for epsilon, unit in sigmas.items():
+            more: dict[str, Any] = {"epsilon": epsilon}
+            if runs:
+                found = coverage(data[rows], small, unit, runs)
+            else:
+                draws = [compare(truth, data, z, unit, epsilon, seed) for seed in range(1, seeds + 1)]
+                found = [mean(list(same)) for same in zip(*draws, strict=True)]
+                hourly, typical = TARGETS.get((labels["devices"], epsilon), (None, None))
+                more |= {"hourly_target": hourly, "typical_day_target": typical}
+            results += [labels | more | {"releases": runs or seeds} | r for r in found]
     return results
 
 
@@ -270,20 +193,28 @@ def main() -> None:
     """Run the comparison and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--devices", type=int, nargs="+", default=[50_000, 500_000])
+    parser.add_argument("--epsilon", type=float, nargs="+", choices=(1.0, 2.0), default=[1.0, 2.0])
+    parser.add_argument("--seen", nargs="+", choices=("gaps", "always"), default=["gaps", "always"])
     parser.add_argument("--seeds", type=int, default=2, help="noise draws a case (default 2)")
+    parser.add_argument("--noise", choices=sorted(SIGMA_PER_UNIT), default="rounded")
+    parser.add_argument("--coverage", type=int, default=0, metavar="RUNS", help="measure coverage over so many releases instead")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     where = machine()  # before the work, so that the load is the others'
-    results = run(options.devices, options.seeds)
+    sigmas = {epsilon: SIGMA_PER_UNIT[options.noise][epsilon] for epsilon in options.epsilon}
+    results = run(options.devices, options.seen, sigmas, options.seeds, options.coverage)
     if options.json:
         json.dump({"results": results, "machine": where, "versions": versions()}, sys.stdout, indent=1)
         print()
         return
-    columns = ("rel_err", "ratio_to_plain", "target", "coverage", "published", "coverage_published")
-    print(f"{'devices':>8} {'eps':>3} {'data':<7}{'seen':<9} {'method':<29} {'cells':>5}" + "".join(f" {name[:9]:>9}" for name in columns))
+    names = ("table", "resolution") if options.coverage else ("method",)
+    figures = [key for key in results[0] if key not in {*names, "devices", "population", "seen", "data", "epsilon", "releases", "cells"}]
+    figures += [] if options.coverage else ["coverage", "shown", "day_coverage", "day_shown"]
+    print("devices eps population seen   data   " + " ".join(names).ljust(30) + "".join(f" {name[:10]:>10}" for name in figures))
     for r in results:
-        figures = "".join(f" {r[name]:>9.3f}" if r[name] is not None else f" {'':>9}" for name in columns)
-        print(f"{r['devices']:>8} {r['epsilon']:>3.0f} {r['data']:<7}{r['seen']:<9} {r['method']:<29} {r['cells']:>5}" + figures)
+        label = " ".join(str(r[name]) for name in names)
+        values = "".join(f" {r[key]:>10.3f}" if r.get(key) is not None else f" {'':>10}" for key in figures)
+        print(f"{r['devices']:>7} {r['epsilon']:>3.0f} {r['population']:<10} {r['seen']:<6} {r['data']:<6} {label:<30}{values}")
 
 
 if __name__ == "__main__":

@@ -38,8 +38,10 @@ def test_names_no_path_of_a_machine_and_no_host(script: Path) -> None:
 
 
 def test_requirements_are_hashed_and_name_no_index() -> None:
-    for name in ("bench-trackintel.txt", "bench-skmob.txt"):
-        text = (BENCH.parent / "requirements" / name).read_text()
+    lists = sorted((BENCH.parent / "requirements").glob("bench-*.txt"))
+    assert {"bench-opendp.txt", "bench-pipelinedp.txt", "bench-dpmobility.txt"} <= {path.name for path in lists}
+    for path in lists:
+        text = path.read_text()
         packages = [line for line in text.splitlines() if line and line[0].isalnum()]
         assert packages
         assert all("==" in line and line.endswith("\\") for line in packages)

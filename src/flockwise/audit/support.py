@@ -1,0 +1,98 @@
+"""Check 5: what is in the tables, and in which order, does not tell where anybody was."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from flockwise import artifact, release
+from flockwise.audit.checking import Check, Evidence, Finding, Settings
+from flockwise.audit.laws import chance_of_spread
+from flockwise.audit.population import Pings, sitters, together, townspeople, walker
+from flockwise.audit.trial import Trial, folder, study
+
+__all__ = ["EMPTY_CELLS", "ROWS"]
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+_KEYS = {
+    "zones": ["level", "cell", "parent"],
+    "presence": ["level", "cell", "slot_start"],
+    "margins": ["level", "cell", "slot"],
+}
+
+
+def _empty_cells(settings: Settings) -> Finding:
+    """In a region that is mostly empty every figure has its noise, the empty ones as much as the others."""
+    evidence, drawn = Evidence(), 0
+    with folder() as where:
+        trial = Trial(where, study(where, rings=7 if settings.full else 5))
+        few = together(sitters(1, trial.area, [0, 1, 2]), walker(50, trial.area, (3, 7)))
+        trial.ingest(few)
+        trial.publish("release")
+        noisy = trial.noisy()
+        exact = trial.exact(noisy)
+        for name, (residual, sigma) in trial.residuals(noisy).items():
+            empty = np.asarray(exact[name]).ravel() == 0
+            for where_from, some in (("empty", residual.ravel()[empty]), ("occupied", residual.ravel()[~empty])):
+                drawn += some.size
+                # A whole figure without noise has a chance of about 1 / (2.5 sigma).
+                if some.size:
+                    evidence.chance(chance_of_spread(some, sigma), f"{where_from} figures of {name} have {some.std() / sigma:.3g} times their noise")
+        evidence.holds(all((noisy[n].ravel() == 0).sum() <= 3 for n in exact), "some figures have no noise at all")
+    return evidence.finding(f"{drawn:,} figures, most of them of empty cells")
+
+
+def _rows(settings: Settings) -> Finding:
+    """Two panels that have nothing in common, the second of one device: the same rows of everything that is not thresholded."""
+    evidence = Evidence()
+    generator = settings.generator("support")
+    keys: list[dict[str, pa.Table]] = []
+    for panel in range(2):
+        with folder() as where:
+            trial = Trial(where, study(where, rings=3))
+            trial.ingest(_crowd(trial, generator) if panel == 0 else sitters(1, trial.area, [30]))
+            trial.publish("release")
+            published = artifact.read(where / "release")
+            found = {name: published.table(name, columns) for name, columns in _KEYS.items()}
+            keys.append(found)
+            _check_presence(published.table("presence"), evidence)
+            _check_flows(trial, published, evidence)
+    for name in _KEYS:
+        evidence.holds(keys[0][name].equals(keys[1][name]), f"the rows of {name} depend on the data")
+    rows = sum(t.num_rows for t in keys[0].values())
+    return evidence.finding(f"{rows:,} rows of zones, presence and margins are the same for a crowd and for one device")
+
+
+def _crowd(trial: Trial, generator: np.random.Generator) -> Pings:
+    """So many devices that some flows are printed: all of them travel between few places."""
+    commuters = [walker(1_000 + i, trial.area, (4, 20), every=45) for i in range(60)]
+    return together(townspeople(1, 100, trial.area, generator).pings, *commuters)
+
+
+def _check_presence(table: pa.Table, evidence: Evidence) -> None:
+    withheld = np.array(table["status"].to_pylist()) == "withheld"
+    shown = table["devices"].is_valid().to_numpy()
+    evidence.holds(np.array_equal(shown, ~withheld), "a withheld figure is printed, or a printed one marked as withheld")
+
+
+def _check_flows(trial: Trial, published: artifact.Artifact, evidence: Evidence) -> None:
+    """The printed pairs are those that the noisy values alone give, sorted by key; no withheld pair is listed."""
+    table = published.table("flows", ["level", "slot", "origin", "destination", "status"])
+    evidence.holds(set(table["status"].to_pylist()) <= {"published"}, "a pair is listed that is not printed")
+    keys = list(zip(*(table[c].to_pylist() for c in ("level", "slot", "origin", "destination")), strict=True))
+    evidence.holds(keys == sorted(keys), "pairs are not in the order of their keys: their place tells how they came about")
+    evidence.holds(len(set(keys)) == len(keys), "a pair is listed twice")
+    noisy = trial.noisy()
+    plan = trial.settled(noisy)
+    expected = release.flow_estimate(plan, noisy)
+    for block, rows in zip(plan.of("flows"), expected.pairs, strict=True):
+        listed = sum(1 for key in keys if key[0] == block.level)
+        evidence.holds(listed == len(rows.trips), "other pairs are listed than the noisy values give")
+
+
+EMPTY_CELLS = Check("empty cells", "every figure of the public domain has noise, where nobody was too", _empty_cells)
+ROWS = Check("rows", "which rows there are, and their order, depends on noisy values and public facts alone", _rows)
