@@ -44,7 +44,7 @@ class Printed(NamedTuple):
 
 
 def ours(trips: Trips) -> Printed:
-    """Print flows at the defaults of a study: a private clip, two thirds of a study's levels, everything paid from one epsilon."""
+    """Print flows as a study at its defaults would: the cells' level and three coarser ones, a private clip, one slot a day, all paid from one epsilon."""
     plan = make_plan(_study(trips.cells))
     units = np.full(int(trips.person[-1]) + 1, person.GRID, dtype=np.int64)
     mine = counted(Keyed(trips.person, trips.pair), units)  # one slot of the day: the key of a trip is that of its pair

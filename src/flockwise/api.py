@@ -23,7 +23,7 @@ from flockwise.errors import ConfigError
 if TYPE_CHECKING:
     from flockwise.store import Store
 
-__all__ = ["assess", "check", "demo", "ingest", "init", "ledger", "plan", "release", "report", "risk", "simulate", "verify"]
+__all__ = ["assess", "audit", "check", "demo", "ingest", "init", "ledger", "plan", "release", "report", "risk", "simulate", "verify"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -207,7 +207,7 @@ def check(study_path: Path) -> Outcome:
     )
 
 
-def plan(study_path: Path, *, out: Path | None = None, devices: int | None = None, seen: float = 1 / 3, trips: float = 2.5, variants: bool = True) -> Outcome:
+def plan(study_path: Path, *, out: Path | None = None, devices: int | None = None, seen: float = 1 / 3, trips: float = 0.6, variants: bool = True) -> Outcome:
     """What a release would be like, before any budget is spent and without reading the data: the expected error of each table and level.
 
     Args:
@@ -240,10 +240,13 @@ def plan(study_path: Path, *, out: Path | None = None, devices: int | None = Non
             fix="Correct --devices, --seen or --trips.",
         )
     settled, facts = releasing.make_plan(study), forecast.Facts(panel, seen, trips)
-    epsilons = forecast.by_epsilon(study, facts) if variants else [forecast.Variant("this study", study.privacy.epsilon, settled.rho, [])]
+    if variants:
+        epsilons = forecast.by_epsilon(study, facts)
+    else:
+        epsilons = [forecast.Variant("this study", study.privacy.epsilon, settled.rho, forecast.expected(settled, facts))]
     own = next(v for v in epsilons if v.epsilon == study.privacy.epsilon)
-    found = own.found or forecast.expected(settled, facts)
-    more = forecast.others(study, facts) if variants else []
+    found = own.found
+    more = forecast.others(study, facts, found) if variants else []
     budget = releasing.budget(study, settled)
     after = budget["left_rho"] - settled.rho
     left = releasing.epsilon_text(study, after)
@@ -452,6 +455,29 @@ def ledger(study_path: Path) -> Outcome:
 
     study = config.load(Path(study_path))
     return Outcome(f"Ledger of {study.ledger.dataset}.", releasing.ledger_facts(study), ("The chain of entries is whole.",))
+
+
+def audit(*, full: bool = False, seed: int = 1, progress: Progress | None = None) -> Outcome:
+    """Attacks Flockwise's own mechanism on simulated devices and says what each attack found.
+
+    Args:
+        full: minutes instead of about one.
+        seed: of the simulated devices, never of the noise.
+        progress: called with a stage's name, how much is done and how much there is.
+
+    Returns:
+        One row a check, with "passed" or "FAILED"; `passed` is true if all of them did.
+
+    Privacy:
+        Takes no study and no pings, and charges no ledger but throw-away ones. Evidence, not a proof (docs/claims/audit.md).
+    """
+    from flockwise import audit as auditing
+
+    rows = [row.as_dict() for row in auditing.carry_out(auditing.CHECKS, auditing.Settings(seed=seed, full=full), progress)]
+    failed = [row["check"] for row in rows if row["result"] == "FAILED"]
+    title = f"{len(rows)} attacks on the mechanism: " + (f"{len(failed)} FAILED ({', '.join(failed)})." if failed else "all passed.")
+    facts = {"form": "full" if full else "short", "passed": not failed, "checks": rows, "seconds": round(sum(row["seconds"] for row in rows), 1)}
+    return Outcome(title, facts, ("Simulated devices only. What an attack finds is a lower bound: evidence, not a proof.",))
 
 
 def demo(out: Path, *, devices: int = 50_000, days: int = 7, seed: int = 1, progress: Progress | None = None) -> Outcome:

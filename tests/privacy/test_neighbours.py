@@ -211,9 +211,10 @@ def test_who_is_heavy_fills_both_bands_with_the_same_numbers() -> None:
         hours = rules.presence.slots * rules.presence.slot_us // HOUR  # type: ignore[union-attr]
         norm = squares(sums(device, make_rules(hours=hours))[FLOWS] // 256)
         heavy = norm > rules.flows.heavy_edge  # type: ignore[union-attr]
-        for block in (FLOWS, DEPARTURES, ARRIVALS):
-            everyone, again = found[block]
-            np.testing.assert_array_equal(again, everyone if heavy else 0 * everyone, case)
+        everyone, again = found[FLOWS]
+        np.testing.assert_array_equal(again, everyone if heavy else 0 * everyone, case)
+        for block in (DEPARTURES, ARRIVALS):
+            assert [bool(band.any()) for band in found[block]] == [not heavy, heavy], case
 
 
 def test_presence_is_never_shrunk() -> None:
@@ -328,13 +329,15 @@ def _ties_left_as_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _second_band_free(monkeypatch: pytest.MonkeyPatch) -> None:
     """Heavy devices are let into the second band without their bound being halved."""
-    real = bounding._shrunk
+    real = bounding.bound_flows
 
-    def shrunk(trips: Any, left: Any, groupings: Any, flows: FlowsRules) -> Any:
-        found, _ = real(trips, left, groupings, replace(flows, heavy_edge=None))
-        return found, np.ones(len(found.device), dtype=np.bool_)
+    def bound(trips: Any, present: Any, rules: Rules, flows: FlowsRules) -> Any:
+        found = real(trips, present, rules, replace(flows, heavy_edge=None))
+        _, cells, _, slots = flows.shape
+        both = (found.key, found.key + cells * cells * slots)
+        return bounding.Bounded(np.tile(found.device, 2), np.concatenate(both), np.tile(found.value, 2))
 
-    monkeypatch.setattr(bounding, "_shrunk", shrunk)
+    monkeypatch.setattr(stage_module(), "bound_flows", bound)
 
 
 def _weights_from_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,18 +7,19 @@ import shutil
 import signal
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from math import exp
 from pathlib import Path
 
 import numpy as np
 from scipy import optimize, special
 
-from flockwise import artifact, noise, release
+from flockwise import artifact, config, noise, release
 from flockwise.audit.checking import Check, Evidence, Finding, Settings
 from flockwise.audit.children import in_child
 from flockwise.audit.laws import chance_of_spread
 from flockwise.audit.population import townspeople, walker
-from flockwise.audit.trial import Trial, folder, study, variant
+from flockwise.audit.trial import SPARSE, Trial, folder, study, variant
 from flockwise.errors import FlockwiseError
 
 __all__ = ["ACCOUNT", "CRASH"]
@@ -79,15 +80,16 @@ def _account(settings: Settings) -> Finding:
                         norms = (plan.clip.edges[0], 16, plan.clip.edges[-1])
                         shares += [_check_plan(release.settle(plan, norm, max(norm, 64)), evidence) for norm in norms]
     drawn = 0
-    for kind in _KINDS if settings.full else _KINDS[:1]:
-        drawn += _published(settings, kind, evidence)
+    for kind in _KINDS:
+        drawn += _published(study, kind, settings, evidence)
+    drawn += _published(partial(study, **SPARSE), "rounded", settings, evidence)
     return evidence.finding(f"{len(shares)} plans, worst device {100 * float(max(shares)):.6f} % of the charge; noise of {drawn:,} figures as certified")
 
 
-def _published(settings: Settings, kind: noise.Kind, evidence: Evidence) -> int:
+def _published(make: Callable[..., config.Study], kind: noise.Kind, settings: Settings, evidence: Evidence) -> int:
     """A release: charged as planned, noise as its certificate says, nothing in its noisy output that was not in the plan."""
     with folder() as where:
-        trial = Trial(where, study(where, rings=4 if kind == "rounded" else 2, kind=kind))
+        trial = Trial(where, make(where, kind=kind))
         trial.ingest(townspeople(1, 50, trial.area, settings.generator("account")).pings)
         trial.publish("release")
         noisy, plan = trial.noisy(), trial.plan
@@ -97,10 +99,12 @@ def _published(settings: Settings, kind: noise.Kind, evidence: Evidence) -> int:
         sigmas = {f"{level.table}-{level.level}": level.sigma * release.GRID for level in said.bounds.levels}
         if said.bounds.clip is not None:
             sigmas[release.NORMS] = said.bounds.clip.sigma * release.GRID
-        evidence.holds(set(noisy) == set(sigmas), "noisy figures were kept that the certificate does not account for")
-        for name, (drawn, _) in trial.residuals(noisy).items():
+        kept = {name.removesuffix(".key").removesuffix(".value") for name in noisy}
+        evidence.holds(kept == set(sigmas), "noisy figures were kept that the certificate does not account for")
+        residuals = trial.residuals(noisy)
+        for name, (drawn, _) in residuals.items():
             evidence.chance(chance_of_spread(drawn, sigmas[name]), f"the noise of {name} is {drawn.std() / sigmas[name]:.3g} times what the certificate says")
-        return sum(drawn.size for drawn, _ in trial.residuals(noisy).values())
+        return sum(drawn.size for drawn, _ in residuals.values())
 
 
 def _crash(settings: Settings) -> Finding:

@@ -137,7 +137,7 @@ def carry_out(checks: Iterable[Check], settings: Settings, progress: Callable[[s
         try:
             found = check.run(settings)
         except Exception as error:  # noqa: BLE001  a mechanism that raises is what some checks look for
-            found = Finding(False, math.inf, 0.0, "most", f"stopped with {type(error).__name__}")
+            found = Finding(False, 1.0, 0.0, "most", f"stopped with {type(error).__name__}")
         rows.append(Row(check, found, time.perf_counter() - began))
         if progress is not None:
             progress("audit", done, len(every))

@@ -80,7 +80,7 @@ def attack(plan: release.Plan, runs: int, wrong: float, settings: Settings) -> t
     targets = _targets(plan, settings)
     scores = [_scores(targets, present, runs, plan.noise_kind) for present in (False, True)]
     spends = sqrt(sum(float(t.adds.astype(np.float64) @ t.adds) / t.sigma**2 for t in targets))
-    return mu_of_scores(scores[0], scores[1], wrong), spends
+    return max(0.0, mu_of_scores(scores[0], scores[1], wrong)), spends
 
 
 def _membership(settings: Settings, kind: noise.Kind, rho: Fraction | None, runs: int) -> Finding:

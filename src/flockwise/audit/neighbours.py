@@ -13,7 +13,7 @@ import numpy.typing as npt
 from flockwise import config, engines, person, release
 from flockwise.audit.checking import Check, Evidence, Finding, Settings
 from flockwise.audit.population import Area, Pings, anything, sitters, stored, together, townspeople, walker
-from flockwise.audit.trial import Buckets, Exact, Trial, area_of, entries, exact_sums, folder, study
+from flockwise.audit.trial import SPARSE, Buckets, Exact, Trial, area_of, entries, exact_sums, folder, study
 
 __all__ = ["NEIGHBOURS", "ODD_ROWS", "ORDER"]
 
@@ -54,7 +54,7 @@ def _cases(settings: Settings) -> list[_Case]:
     always = area_of(month)
     weeks = settings.generator("four weeks")
     out.append(_Case(_settled(month, 256, 1024), townspeople(1, 3, always, weeks).pings, (walker(_ME, always, (0, 5, 11, 30, 44), every=9),)))
-    wide = study(nowhere, rings=22, presence=(), flows=(7, 5), slots=tuple(f"{hour:02}:00" for hour in range(24)))
+    wide = study(nowhere, **SPARSE)
     far = area_of(wide)
     out.append(_Case(_settled(wide, 16, 64), townspeople(1, 40, far, generator).pings, (walker(_ME, far, (0, 700, 1200)), walker(_ME, far, (0, 1500)))))
     if settings.full:

@@ -149,7 +149,8 @@ def townspeople(first: int, count: int, area: Area, generator: np.random.Generat
         generator: of the simulation.
     """
     cells = len(area.cells)
-    home, work, errand = (generator.integers(0, cells, (count, 1)) for _ in range(3))
+    home = generator.integers(0, cells, (count, 1))
+    work, errand = (_near(home, area, generator) for _ in range(2))
     works = generator.random((count, 1)) < 0.7
     leaves, returns = 7 + generator.integers(0, 4, (count, 1)), 15 + generator.integers(0, 5, (count, 1))
     hour = np.arange(area.hours)[None, :]
@@ -163,6 +164,16 @@ def townspeople(first: int, count: int, area: Area, generator: np.random.Generat
     pings = _pings(area, np.repeat(np.arange(first, first + count), area.hours * 4), quarter, np.tile(moments, count))
     lat, lon = (values + generator.integers(-300, 301, len(pings)) for values in (pings.lat_e6, pings.lon_e6))
     return Townspeople(replace(pings, lat_e6=lat, lon_e6=lon), cell.astype(np.int64))
+
+
+def _near(home: Ints, area: Area, generator: np.random.Generator) -> Ints:
+    """A cell for each home, more often a near one: weights fall by e in three kilometres."""
+    lat, lon = np.radians(np.array(artifact.centres(area.cells)))
+    km = 6_371 * np.hypot(lat[:, None] - lat, (lon[:, None] - lon) * np.cos(lat.mean()))
+    chance = np.cumsum(np.exp(-km / 3), axis=1)[home[:, 0]]
+    passed = chance < generator.random((len(home), 1)) * chance[:, -1:]
+    found: Ints = passed.sum(axis=1, keepdims=True)
+    return found
 
 
 def anything(first: int, count: int, rows: int, area: Area, generator: np.random.Generator) -> Pings:

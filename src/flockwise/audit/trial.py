@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import cached_property, partial
@@ -21,11 +21,14 @@ from flockwise.audit.population import Area, Pings, stored
 from flockwise.base.h3bits import from_hex
 from flockwise.release import outputs, sums
 
-__all__ = ["Buckets", "Exact", "Trial", "area_of", "entries", "exact_sums", "folder", "loud", "study", "variant"]
+__all__ = ["SPARSE", "Buckets", "Exact", "Trial", "area_of", "entries", "exact_sums", "folder", "loud", "study", "variant"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Exact: TypeAlias = sums.Exact
-Noisy: TypeAlias = dict[str, Ints]
+Noisy: TypeAlias = Mapping[str, Ints]
+
+SPARSE: dict[str, Any] = {"rings": 22, "presence": (), "flows": (7, 5), "slots": tuple(f"{hour:02}:00" for hour in range(24))}
+"""Settings of a study whose finest pairs are so many (55 million) that only what reaches a threshold is drawn."""
 
 CENTRE = "872a1072bffffff"
 SLOTS = ("00:00", "06:00", "10:00", "15:00", "19:00")

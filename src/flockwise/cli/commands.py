@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def assess(study: Path, out: Path | None, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="HTML page with plots to write.")
 @click.option("--devices", type=click.IntRange(min=1), help="Devices that take part, about; by default the study's panel bound.")
 @click.option("--seen", type=float, default=1 / 3, show_default="a third", help="Share of the slots in which a device is seen.")
-@click.option("--trips", type=float, default=2.5, show_default=True, help="Trips a device and day that the pings show.")
+@click.option("--trips", type=float, default=0.6, show_default=True, help="Trips a device and day that the pings show.")
 @click.option("--only-this", is_flag=True, help="Do not try other settings.")
 @json_option
 @command_errors
@@ -157,6 +158,20 @@ def risk(study: Path, epsilon: str, out: Path, as_json: bool) -> None:
 def verify(folder: Path, as_json: bool) -> None:
     """Check a published folder: every byte, every table, and that the certificate's figures agree with each other."""
     show(api.verify(folder), as_json)
+
+
+@main.command()
+@click.option("--full", is_flag=True, help="More devices, runs and plans: minutes instead of about one.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the simulated devices (never of the noise).")
+@json_option
+@command_errors
+def audit(full: bool, seed: int, as_json: bool) -> None:
+    """Attack the mechanism itself on simulated devices, and show what each attack found. Takes no study; exit code 3 if any finds too much."""
+    with progress() as tick:
+        result = api.audit(full=full, seed=seed, progress=tick)
+    show(result, as_json)
+    if not result.facts["passed"]:
+        sys.exit(3)
 
 
 @main.group()

@@ -23,7 +23,7 @@ class Ratios:
         origin: vector over cells.
         destination: vector over cells.
         overall: of all trips.
-        deviation: standard deviation of `overall`, relative to it.
+        deviation: standard deviation of the ratios, relative to them: of `overall`, and on top of that of the zones.
     """
 
     origin: Floats
@@ -97,7 +97,7 @@ def _descend(group: Sequence[Sequence[_Side | None]], levels: Sequence[NoisyFlow
     if not known:
         return Ratios(np.ones(cells), np.ones(cells), 1.0, 0.0)
     overall, deviation = _overall(group[known[-1]])
-    found = []
+    found, unsure = [], deviation**2
     for end in (0, 1):
         ratio = np.full(levels[-1].shape[0], overall)
         for place in range(len(levels) - 1, -1, -1):
@@ -106,9 +106,10 @@ def _descend(group: Sequence[Sequence[_Side | None]], levels: Sequence[NoisyFlow
                 ratio = ratio[parent]
             side = group[place][end]
             if side is not None:
-                ratio = _drawn(side, ratio)
+                ratio, variance = _drawn(side, ratio)
+                unsure += variance
         found.append(ratio)
-    return Ratios(found[0], found[1], overall, deviation)
+    return Ratios(found[0], found[1], overall, float(np.sqrt(unsure)))
 
 
 def _overall(sides: Sequence[_Side | None]) -> tuple[float, float]:
@@ -123,11 +124,11 @@ def _overall(sides: Sequence[_Side | None]) -> tuple[float, float]:
     return totals / shrunk, float(np.hypot(totals_noise / totals, shrunk_noise / shrunk))
 
 
-def _drawn(side: _Side, parent: Floats) -> Floats:
-    """Return each zone's ratio, between its own and its parent's."""
+def _drawn(side: _Side, parent: Floats) -> tuple[Floats, float]:
+    """Return each zone's ratio, between its own and its parent's, and how unsure zones are beyond their parents: a mean relative variance."""
     fit = side.shrunk >= _FEWEST_SIGMAS * side.shrunk_sigma
     if fit.sum() < 2:
-        return parent
+        return parent, 0.0
     shrunk = np.where(fit, side.shrunk, 1.0)
     apart = np.where(fit, side.totals / (shrunk * parent) - 1.0, 0.0)
     noise = (side.totals_sigma / (shrunk * parent)) ** 2 + (side.shrunk_sigma / shrunk) ** 2
@@ -135,4 +136,4 @@ def _drawn(side: _Side, parent: Floats) -> Floats:
     between = max(float((weight * (apart**2 - noise)).sum() / weight.sum()), 0.0)
     own = np.where(fit, between / (between + noise), 0.0)
     drawn: Floats = np.maximum(parent * (1.0 + own * np.clip(apart, -0.9, 9.0)), 1.0)
-    return drawn
+    return drawn, float(np.average(own * noise, weights=np.where(fit, side.shrunk, 0.0)))

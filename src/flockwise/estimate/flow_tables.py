@@ -19,7 +19,7 @@ from flockwise.estimate.pair_sums import Rows, agree
 
 __all__ = ["GHOSTS", "estimate_flows"]
 
-GHOSTS = 0.04
+GHOSTS = 0.03
 """Mean chance of being empty, or too small to be told from empty, that the printed pairs may have."""
 
 

@@ -1,7 +1,8 @@
 """What a study's release would be like, from public facts alone: no data, no ledger, no charge."""
 
 from flockwise.forecast.chart import percent
-from flockwise.forecast.expected import Expected, Facts, expected
+from flockwise.forecast.expected import expected
+from flockwise.forecast.facts import Expected, Facts
 from flockwise.forecast.page import page
 from flockwise.forecast.variants import Variant, by_epsilon, others
 

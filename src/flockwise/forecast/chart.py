@@ -15,8 +15,10 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 150, 14, 44
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-def percent(share: float) -> str:
+def percent(share: float | None) -> str:
     """A relative error in words."""
+    if share is None:
+        return "not known"
     return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:,.0f} %"
 
 
@@ -28,8 +30,8 @@ def curves(table: str, variants: Sequence[Variant], own: float) -> str:
         variants: one for each epsilon, rising.
         own: the study's epsilon, marked.
     """
-    levels = [e.level for e in variants[0].found if e.table == table]
-    values = {level: [next(e.relative_error for e in v.found if (e.table, e.level) == (table, level)) for v in variants] for level in levels}
+    errors = [{e.level: e.relative_error for e in v.found if e.table == table and e.relative_error is not None} for v in variants]
+    values = {level: [of[level] for of in errors] for level in errors[0]}
     low = max(t for t in _TICKS if t <= max(min(map(min, values.values())), _TICKS[0]))
     high = min((t for t in _TICKS if t >= max(map(max, values.values()))), default=_TICKS[-1])
     low, high = (low, high) if low < high else (low / 2, high)
@@ -42,7 +44,7 @@ def curves(table: str, variants: Sequence[Variant], own: float) -> str:
         return TOP + (HEIGHT - TOP - BOTTOM) * math.log(high / min(max(error, low), high)) / math.log(high / low)
 
     parts, ends = [], []
-    for style, level in enumerate(levels):
+    for style, level in enumerate(values):
         label = f"resolution {level}"
         points = [(x(e), y(v)) for e, v in zip(xs, values[level], strict=True)]
         said = "; ".join(f"epsilon {e:g}: {percent(v)}" for e, v in zip(xs, values[level], strict=True))

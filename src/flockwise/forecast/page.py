@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from flockwise import release
 from flockwise.forecast.chart import curves, percent
-from flockwise.forecast.expected import Expected, Facts
+from flockwise.forecast.facts import Expected, Facts
 from flockwise.forecast.variants import Variant
 
 __all__ = ["page"]
@@ -36,7 +36,7 @@ def page(plan: release.Plan, facts: Facts, epsilons: Sequence[Variant], others: 
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     own = next(v for v in epsilons if v.epsilon == study.privacy.epsilon)
     title = f"What to expect of {study.name}"
-    kinds = [kind for kind in _TABLES if any(e.table == kind for e in own.found)]
+    kinds = [kind for kind in _TABLES if any(e.table == kind and e.relative_error is not None for e in own.found)] if len(epsilons) > 1 else []
     plots = "".join(
         f'<figure><figcaption>{_TABLES[kind]}</figcaption><div class="wide">{curves(kind, epsilons, float(own.epsilon))}</div></figure>' for kind in kinds
     )
@@ -86,7 +86,7 @@ def _table(own: Variant, epsilons: Sequence[Variant], others: Sequence[Variant])
     head = "".join(f'<th scope="col">{_TABLES[t]}, r{level}</th>' for t, level in names)
     rows = [_row("This study", own, names), *(_row(v.change, v, names) for v in epsilons if v is not own), *(_row(v.change, v, names) for v in others)]
     noise = "".join(_cell(f"{e.noise_sd:,.1f} {_UNITS[e.table]}") for e in own.found)
-    printed = "".join(_cell(f"{e.printed:,} of {e.rows:,}") for e in own.found)
+    printed = "".join(_cell("not known" if e.printed is None else f"{e.printed:,} of {e.rows:,}") for e in own.found)
     more = f'<tr><th scope="row">Noise (standard deviation)</th>{noise}</tr><tr><th scope="row">Figures printed</th>{printed}</tr>'
     body = rows[0] + more + "".join(rows[1:])
     return f'<div class="wide"><table><thead><tr><th scope="col">Expected relative error</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -35,7 +35,7 @@ NIGHT_SEEN = 0.4
 """Share of the pings of a day's hour that an hour from 0 to 6 has."""
 DECAY_KM = 14.0
 """Distance over which a trip becomes e times rarer."""
-TASTE = 0.8
+TASTE = 0.5
 """Standard deviation of the log of how much a pair of cells differs from what its sizes and distance say."""
 _TRIP_HOURS = ((6.0, 0.2), (19.0, 1.0), (24.0, 0.4))
 """Trips an hour until each hour of the day, in proportion."""
@@ -105,9 +105,9 @@ def trip_counts(mean: float) -> tuple[Ints, Floats]:
 
 
 def norms(trips: Ints) -> Floats:
-    """The norm over pairs of a device with so many trips: three tenths each way between two places, the rest all different."""
-    regular = 0.3 * trips
-    found: Floats = np.maximum(np.sqrt(2.0 * regular**2 + 0.4 * trips), np.sqrt(np.minimum(trips, 2)))
+    """The norm over pairs of a device with so many trips: a quarter each way between two places, the rest all different."""
+    regular = 0.25 * trips
+    found: Floats = np.maximum(np.sqrt(2.0 * regular**2 + 0.5 * trips), np.sqrt(np.minimum(trips, 2)))
     return found
 
 

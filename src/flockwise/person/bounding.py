@@ -109,22 +109,28 @@ def bound_flows(trips: Counted, present: Ints, rules: Rules, table: FlowsRules) 
     """
     weight = sum(rules.presence.weights) if rules.presence is not None else 0
     left = rules.bound - present[trips.device[trips.begins[:-1]]] * (weight * trips.units * trips.units)
-    found, heavy = _shrunk(trips, left, table.shapes, table)
+    heavy = _heavy(trips, table)
+    # A heavy device fills both bands with the same numbers: twice its norm has to fit.
+    found = _shrunk(trips, np.where(heavy, left // 2, left), table.shapes, table)
+    again = _of(found, trips, heavy)
     _, cells, _, slots = table.shape
-    return _in_bands(found, heavy, cells * cells * slots)
+    second = found.key[again] + cells * cells * slots
+    return Bounded(np.r_[found.device, found.device[again]], np.r_[found.key, second], np.r_[found.value, found.value[again]])
 
 
 def bound_totals(trips: Counted, table: FlowsRules) -> tuple[Bounded, Bounded]:
     """Each device's departures and arrivals, shrunk as far as the bound of totals demands; keys are (band * cells + cell) * slots + slot.
 
+    With two bands a heavy device is in the second alone, every other in the first alone: nobody pays twice.
+
     Privacy: every device's weighted squared norm over departures and arrivals of all levels and bands is at most table.totals.bound.
     """
     bound = table.totals.bound if table.totals else 0
-    kept, heavy = _shrunk(trips, np.full(len(trips.begins) - 1, bound, dtype=np.int64), table.total_groupings, table)
+    kept = _shrunk(trips, np.full(len(trips.begins) - 1, bound, dtype=np.int64), table.total_groupings, table)
     origin, destination, slot = _ends(kept.key, table)
     _, cells, slots = table.margin_shape
-    departures, arrivals = (_in_bands(kept._replace(key=end * slots + slot), heavy, cells * slots) for end in (origin, destination))
-    return departures, arrivals
+    band = _of(kept, trips, _heavy(trips, table)) * cells
+    return kept._replace(key=(band + origin) * slots + slot), kept._replace(key=(band + destination) * slots + slot)
 
 
 def squared_norms(trips: Counted) -> Ints:
@@ -144,16 +150,11 @@ def norm_bins(trips: Counted, table: FlowsRules) -> Ints:
     return np.searchsorted(edges, squared_norms(trips), side="left").astype(np.int64)
 
 
-def _shrunk(trips: Counted, left: Ints, groupings: Sequence[Grouping], table: FlowsRules) -> tuple[Bounded, Bools]:
-    """Trips shrunk to what is left for them, and for each row whether its device is heavy."""
+def _shrunk(trips: Counted, left: Ints, groupings: Sequence[Grouping], table: FlowsRules) -> Bounded:
+    """Trips shrunk to what is left for each device."""
     device, key, count, begins, units = trips
     if not len(device):
-        return Bounded(device, key, count), np.zeros(0, dtype=np.bool_)
-    heavy = np.zeros(len(left), dtype=np.bool_)
-    if table.heavy_edge is not None:
-        heavy = squared_norms(trips) > table.heavy_edge * (GRID * GRID)
-    # A heavy device fills both bands with the same numbers: twice its norm has to fit.
-    left = np.where(heavy, left // 2, left)
+        return Bounded(device, key, count)
     # All of a device's trips in one entry of every grouping would be the worst case: where even that fits, nothing needs to be looked at.
     whole = np.add.reduceat(count, begins[:-1]) * units
     factor = np.full(len(begins) - 1, K_ONE, dtype=np.int64)
@@ -163,13 +164,21 @@ def _shrunk(trips: Counted, left: Ints, groupings: Sequence[Grouping], table: Fl
     rows = np.diff(begins)
     value = _quantised(count, np.repeat(units, rows), np.repeat(factor, rows))
     some = value > 0
-    return Bounded(device[some], key[some], value[some]), np.repeat(heavy, rows)[some]
+    return Bounded(device[some], key[some], value[some])
 
 
-def _in_bands(found: Bounded, heavy: Bools, size: int) -> Bounded:
-    """Rows of everybody in the first band, and those of heavy devices once more in the second, `size` keys further."""
-    again = Bounded(found.device[heavy], found.key[heavy] + size, found.value[heavy])
-    return Bounded(*(np.concatenate(both) for both in zip(found, again, strict=True)))
+def _heavy(trips: Counted, table: FlowsRules) -> Bools:
+    """Which of the devices with trips are heavy."""
+    if table.heavy_edge is None:
+        return np.zeros(len(trips.begins) - 1, dtype=np.bool_)
+    return squared_norms(trips) > table.heavy_edge * (GRID * GRID)
+
+
+def _of(found: Bounded, trips: Counted, devices: Bools) -> Bools:
+    """For each row whether its device is one of those marked."""
+    if not len(found.device):
+        return np.zeros(0, dtype=np.bool_)
+    return devices[np.searchsorted(trips.device[trips.begins[:-1]], found.device)]
 
 
 def _quantised(count: Ints, units: Ints, factor: Ints) -> Ints:

@@ -17,7 +17,9 @@ NORMS_SHARE = Fraction(1, 100)
 TOTALS_SHARE = Fraction(3, 100)
 """Of what flows get, for totals by origin and destination."""
 TOTALS_LEVELS = 2
-"""Totals are measured at so many of the coarsest levels, with equal shares: finer ones are too noisy to scale anything by."""
+"""Totals are measured at so many of the coarsest levels: finer ones are too noisy to scale anything by."""
+TOTALS_SHARES = (Fraction(1), Fraction(1, 4))
+"""Totals share their part in these proportions, coarsest first."""
 PAIR_SHARES = (Fraction(1), Fraction(1, 16), Fraction(1, 64), Fraction(1, 256))
 """What is left is shared between levels in these proportions, finest first; coarser ones are as the last. Measured: docs/decisions/0010."""
 MARGIN_SHARES = (Fraction(1, 64), Fraction(1, 256), Fraction(1, 1024))
@@ -100,7 +102,7 @@ def _plan(study: Study, norm: int | None, heavy_edge: int | None, *, settled: bo
         for name, shares in (("flows", pairs), *((end, margins) for end in ends)):
             shapes.append(_Kind(name, part * sum(shares) / whole, kept, flows, flows.levels, _whole(shares)))
         coarse = flows.levels[-TOTALS_LEVELS:]
-        totals = [_Kind(f"total_{end}", Fraction(1, 2), cap, flows, coarse, _whole((Fraction(1),) * len(coarse))) for end in ends]
+        totals = [_Kind(f"total_{end}", Fraction(1, 2), cap, flows, coarse, _whole(TOTALS_SHARES[: len(coarse)][::-1])) for end in ends]
     blocks: list[Block] = []
     groups: dict[str, Group] = {}
     for name, part_rho, kinds in (("shapes", shapes_rho, shapes), ("totals", totals_rho, totals)):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.estimate.flow_worlds import assert_adds_up, make_flows, summed
 
 from flockwise.errors import DataError
 from flockwise.estimate import NoisyFlowLevel, SparsePairs, estimate_flows
+
+from .flow_worlds import assert_adds_up, make_flows, summed
 
 
 @pytest.mark.parametrize(
@@ -82,17 +83,19 @@ def test_nothing_is_estimated_from_noise_alone() -> None:
     assert printed <= 10
 
 
-def test_ghosts_and_coverage_stay_within_what_is_said() -> None:
-    """Eight worlds of 120 cells; about 9,000 printed rows in all. Four standard errors of 0.9 at 9,000 dependent rows are under 0.03."""
+@pytest.mark.parametrize("heavy", [False, True])
+def test_ghosts_and_coverage_stay_within_what_is_said(heavy) -> None:
+    """Three worlds of 120 cells, about 7,500 printed rows. The least flows are a sixth of the noise; some pairs that had a trip coming came out empty."""
     inside, ghosts, rows = 0, 0, 0
-    for seed in range(8):
-        everyone, heavy, at, truth = make_flows(120, 1, 2, seed, sigma=6.0, size=10.0, heavy=True, totals=True, ratio=1.4, heavy_ratio=8.0)
-        found = estimate_flows(everyone, heavy, at).pairs[0]
+    for seed in range(3):
+        everyone, of_heavy, at, truth = make_flows(120, 1, 1, seed, sigma=6.0, size=10.0, heavy=heavy, totals=True, ratio=1.4, heavy_ratio=8.0)
+        found = estimate_flows(everyone, of_heavy, at, ghosts=0.02).pairs[0]
         true = truth[0][found.origin, found.destination, found.slot]
         inside += int(((found.lower <= true + 1e-9) & (true <= found.upper + 1e-9)).sum())
         ghosts += int((true == 0).sum())
         rows += len(true)
-    assert 0.85 < inside / rows < 0.97
+    assert rows > 6_000
+    assert 0.85 < inside / rows < 0.95
     assert ghosts / rows < 0.04
 
 
