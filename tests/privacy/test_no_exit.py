@@ -23,7 +23,7 @@ ABOUT_ONE = re.compile(
     r"^(device|person|user|subscriber|owner|traveller|individual|pseudonym|imei|imsi|msisdn|maid|idfa|gaid|ad_?id|uid)(_?(id|ids|hi|lo|hash|key|number))?$"
 )
 TRACK = re.compile(r"traject|track|trace|itinerar|home_of|find_(device|person|home)|locate|follow|lookup|reidentif|re_identif", re.IGNORECASE)
-PUBLISHED_SIDE = ("api", "release", "engines", "estimate", "noise", "ledger", "artifact", "report", "viewer", "cli")
+PUBLISHED_SIDE = ("api", "release", "engines", "estimate", "noise", "ledger", "artifact", "record", "report", "risk", "forecast", "audit", "viewer", "cli")
 
 
 def public_functions() -> list[tuple[str, object]]:
@@ -142,7 +142,9 @@ def test_no_published_byte_holds_a_position_of_a_ping(small_world: World) -> Non
 def test_published_tables_have_only_the_columns_of_the_contract(small_world: World) -> None:
     allowed = {
         "presence.parquet": {"level", "cell", "slot_start", "devices", "lower", "upper", "status", "unbiased", "geometry"},
-        "flows.parquet": {"level", "origin", "destination", "slot", "slot_label", "trips", "lower", "upper", "status", "geometry"},
+        "flows.parquet": {"level", "origin", "destination", "slot", "slot_label", "trips", "lower", "upper", "unlisted", "status", "geometry"},
+        "margins.parquet": {"level", "cell", "slot", "slot_label", "geometry"}
+        | {f"{ends}{part}" for ends in ("departures", "arrivals") for part in ("", "_lower", "_upper", "_unlisted")},
         "zones.parquet": {"level", "cell", "parent", "lat", "lon", "geometry"},
     }
     for name, columns in allowed.items():

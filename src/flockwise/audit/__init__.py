@@ -4,8 +4,9 @@ An audit takes no study, no pings and no ledger. It makes throw-away ones in a t
 (docs/claims/audit.md).
 """
 
-from flockwise.audit.charges import ACCOUNT, CRASH
+from flockwise.audit.charges import ACCOUNT, CERTIFIED, CRASH
 from flockwise.audit.checking import Check, Evidence, Finding, Row, Settings, carry_out
+from flockwise.audit.disclosure import DISCLOSURE
 from flockwise.audit.membership import CANARIES, LOUD_DISCRETE, LOUD_ROUNDED, QUIET
 from flockwise.audit.neighbours import NEIGHBOURS, ODD_ROWS, ORDER
 from flockwise.audit.randomness import DIGITS, LAW, NO_SEED
@@ -21,6 +22,7 @@ CHECKS = (
     ODD_ROWS,
     ORDER,
     ACCOUNT,
+    CERTIFIED,
     CRASH,
     REPEATS,
     DIFFERENCING,
@@ -37,5 +39,6 @@ CHECKS = (
     LOUD_DISCRETE,
     CANARIES,
     TRAJECTORIES,
+    DISCLOSURE,
 )
 """Every check, in the order in which they are carried out."""

@@ -65,9 +65,9 @@ def epsilon_of_guesses(right: int, guesses: int, delta: float, canaries: int, wr
         wrong: chance with which the bound may be too high.
 
     Source:
-        Steinke, Nasr and Jagielski 2023, Theorem 5.2: under (epsilon, delta) the number of right guesses exceeds v with a chance of at most
-        P(Binomial(r, e^epsilon / (e^epsilon + 1)) >= v) + 2 m delta max over i of (beta(i) - beta(i + ...)) / i; the last term is bounded here by
-        2 m delta, which is larger.
+        Steinke, Nasr and Jagielski 2023 (arXiv:2305.08846), Theorem 5.2. Under (epsilon, delta), r guesses about m coins are right v times or more with a
+        chance of at most f(v) + 2 m delta max over i >= 1 of (f(v - i) - f(v)) / i, with f(v) = P(Binomial(r, e^epsilon / (1 + e^epsilon)) >= v). The
+        maximum is at most 1, so 2 m delta is taken for the second term.
 
     Example:
         >>> epsilon_of_guesses(50, 100, 1e-6, 100, 1e-3)

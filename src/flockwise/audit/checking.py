@@ -85,12 +85,13 @@ class Row:
         found = self.finding
         return {
             "check": self.check.name,
-            "claim": self.check.claim,
-            "found": found.text,
-            "statistic": found.statistic,
-            "bound": found.bound,
             "result": "passed" if found.passed else "FAILED",
             "seconds": round(self.seconds, 1),
+            "statistic": found.statistic,
+            "allowed": found.sense,
+            "bound": found.bound,
+            "found": found.text,
+            "claim": self.check.claim,
         }
 
 

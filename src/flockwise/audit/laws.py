@@ -66,6 +66,8 @@ def chance_of_law(seen: Ints, sigma: float, kind: noise.Kind, least: int | None 
         kind: of the noise.
         least: if given, the values are those at or above it, and the law is conditional on that.
     """
+    if len(seen) == 0:
+        return 1.0
     far = math.ceil(_FAR * sigma)
     numbers = np.arange(-far if least is None else least, far + 1, dtype=np.int64)
     expected = masses(numbers, sigma, kind)

@@ -54,6 +54,8 @@ def _cases(settings: Settings) -> list[_Case]:
     always = area_of(month)
     weeks = settings.generator("four weeks")
     out.append(_Case(_settled(month, 256, 1024), townspeople(1, 3, always, weeks).pings, (walker(_ME, always, (0, 5, 11, 30, 44), every=9),)))
+    three = study(nowhere, presence=(6, 5), flows=(6, 5, 4), kind="discrete")
+    out.append(_Case(_settled(three, 16, 64), crowd, heavy))
     wide = study(nowhere, **SPARSE)
     far = area_of(wide)
     out.append(_Case(_settled(wide, 16, 64), townspeople(1, 40, far, generator).pings, (walker(_ME, far, (0, 700, 1200)), walker(_ME, far, (0, 1500)))))

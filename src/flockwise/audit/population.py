@@ -52,10 +52,6 @@ class Pings:
         """These rows, in this order."""
         return Pings(*(getattr(self, f.name)[rows] for f in fields(self)))
 
-    def without(self, number: int) -> Pings:
-        """All rows of the other devices."""
-        return self.take(np.flatnonzero(self.number != number))
-
     def delivery(self) -> pa.Table:
         """The rows as a supplier writes them."""
         return pa.table(

@@ -278,7 +278,7 @@ class FlowsTable(_TableBase):
         "Leave it out and a private histogram of norms, paid with a hundredth of the table's charge, chooses it.",
     )
     trips_cap: int = Field(
-        30, ge=1, le=10_000, description="Contribution bound of the totals by origin and destination, to which clipped flows are scaled up: a norm of trips."
+        100, ge=1, le=10_000, description="Contribution bound of the totals by origin and destination, to which clipped flows are scaled up: a norm of trips."
     )
     ghosts: int = Field(
         5, ge=1, le=1000, description="Expected number of published rows that are empty in truth, at each level; at most one in 1,000 of the domain."

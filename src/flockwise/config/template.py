@@ -212,7 +212,7 @@ coarser = [5]
 slots = ["00:00", "06:00", "10:00", "15:00", "19:00"]
 greatest_trip_h = 12  # stays further apart in time are not joined by a trip
 # trips_bound = 4  # contribution bound: the norm of one device's trips that is kept whole; without it a private histogram chooses it
-trips_cap = 30  # contribution bound of the totals by origin and destination, to which clipped flows are scaled up
+trips_cap = 100  # contribution bound of the totals by origin and destination, to which clipped flows are scaled up
 weight = "1/4"
 
 # [publisher]  # goes into the record of the release word for word; decides no figure

@@ -19,6 +19,7 @@ STEP = 0.2
 KNOTS = np.arange(-4.0, FAR + 2.0 + STEP / 2, STEP)
 """Noisy values, in noise units, at which tables over strata are held."""
 _CHUNK = 512
+_LEAST_FAR = 0.6
 _BISECTIONS = 12
 
 
@@ -64,9 +65,14 @@ def outlook(prior: Prior, whitened: Sequence[Floats], extra: float = 0.0) -> Out
     read = Reader(prior.stratum, KNOTS, STEP, whitened)
     empty, *means = [read(table / np.maximum(whole, 1e-300)) for table in tables]
     variance = read(np.maximum(second - first**2, 0.0))
-    for mean, z in zip(means, whitened, strict=True):
-        np.copyto(mean, z, where=z > FAR)
-    np.copyto(variance, 1.0 + extra**2 * heavy, where=np.max(whitened, axis=0) > FAR)
+    # Beyond the table's end each value has a posterior of its own.
+    far = np.flatnonzero(np.max(whitened, axis=0) > FAR)
+    for start in range(0, len(far), _CHUNK):
+        some = far[start : start + _CHUNK]
+        _, moments = _posterior(prior, [z[some] for z in whitened], prior.stratum[some])
+        for mean, (first, _) in zip(means, moments, strict=True):
+            mean[some] = first
+        variance[some] = moments[0][1] + sum(extra**2 * second for _, second in moments[1:])
     return Outlook(empty, tuple(means), variance)
 
 
@@ -107,20 +113,30 @@ def spread(prior: Prior, whitened: Sequence[Floats], rows: Ints, scales: Sequenc
     return Spread(*out)
 
 
-def _spread(prior: Prior, z: Sequence[Floats], stratum: Ints, scales: Sequence[Floats], tail: float) -> Floats:
+def _posterior(prior: Prior, z: Sequence[Floats], stratum: Ints) -> tuple[Floats, list[tuple[Floats, Floats]]]:
+    """Return the weights of atoms for some values, and the mean and variance of each table's flow in noise units."""
     atoms, heavy = prior.atoms, len(z) > 1
     weights = prior.weights[stratum] * likelihood(z[0], atoms, prior.width)[:, :, None]
     if heavy:
         weights *= likelihood(z[1], atoms, prior.width)[:, None, :]
     weights /= np.maximum(weights.sum(axis=(1, 2), keepdims=True), 1e-300)
-    mean, variance = np.zeros(len(stratum)), np.zeros(len(stratum))
-    for band, (value, scale) in enumerate(zip(z, scales, strict=True)):
+    moments = []
+    for band, value in enumerate(z):
         own = weights.sum(axis=2 - band) if heavy else weights[:, :, 0]
         first = own @ atoms
         second = np.maximum(own @ (atoms**2 + prior.width**2) - first**2, 0.0)
+        # What few values have taught of the heavy part of the largest flows is less sure than it looks.
+        second = np.where(z[0] > FAR - 1.0, np.maximum(second, _LEAST_FAR), second)
         far = value > FAR - 1.0
-        mean += scale * np.where(far, value, first)
-        variance += scale**2 * np.where(far, 1.0, second)
+        moments.append((np.where(far, value, first), np.where(far, 1.0, second)))
+    return weights, moments
+
+
+def _spread(prior: Prior, z: Sequence[Floats], stratum: Ints, scales: Sequence[Floats], tail: float) -> Floats:
+    atoms = prior.atoms
+    weights, moments = _posterior(prior, z, stratum)
+    mean = sum((s * first for s, (first, _) in zip(scales, moments, strict=True)), np.zeros(len(stratum)))
+    variance = sum((s**2 * second for s, (_, second) in zip(scales, moments, strict=True)), np.zeros(len(stratum)))
     reach = np.max(z, axis=0) > FAR - 1.0
     ends = np.empty((3, len(stratum)))
     normal = np.array([0.0, -1.0, 1.0]) * NormalDist().inv_cdf(1.0 - tail)

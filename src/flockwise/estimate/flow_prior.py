@@ -13,7 +13,7 @@ __all__ = ["FAR", "ROUNDS", "Prior", "fit_prior", "likelihood"]
 
 FAR = 12.0
 """Noise units up to which atoms and bins are fine. A value beyond is taken as it is: the prior has nothing to add to it."""
-_SMALLEST_STRATUM = 60
+_SMALLEST_STRATUM, _LEAST_PART = 300, 20
 _STRATA_PER_FOLD = 4.0
 ROUNDS = 50
 _BLUR = 0.05
@@ -89,8 +89,9 @@ def fit_prior(whitened: Sequence[Floats], index: Floats, scale: float = 1.0, *, 
 def _strata(index: Floats) -> tuple[Ints, int]:
     """Return the stratum of each value by the rank of its index, highest first, and their number; sizes grow by a constant factor."""
     size = index.size
-    count = max(1, int(_STRATA_PER_FOLD * np.log(max(size / _SMALLEST_STRATUM, 1.0))))
-    ends = np.unique(np.round(np.geomspace(min(_SMALLEST_STRATUM, size), size, count)).astype(np.int64))
+    smallest = max(1, min(_SMALLEST_STRATUM, size // _LEAST_PART))
+    count = max(1, int(_STRATA_PER_FOLD * np.log(size / smallest)))
+    ends = np.unique(np.round(np.geomspace(smallest, size, count)).astype(np.int64))
     # Equal indices share a stratum, so that the order of the input does not matter.
     bounds = np.partition(-index, ends[:-1] - 1)[ends[:-1] - 1] if len(ends) > 1 else np.array([])
     return np.searchsorted(bounds, -index, side="left"), len(ends)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from flockwise.estimate._types import Floats, Ints
-from flockwise.estimate.flow_types import NoisyFlowLevel
+from flockwise.estimate.flow_types import NoisyFlowLevel, SparsePairs
 
-__all__ = ["Ratios", "ratios"]
+__all__ = ["Ratios", "Total", "factors", "ratios", "total_trips"]
 
 _FEWEST_SIGMAS = 10.0
+_FEWEST_OVERALL = 5.0
+"""For the one ratio of all trips, which has no parent to take another from: its bias is 1/25 then, and leaving flows shrunk would be far worse."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,16 @@ def ratios(everyone: Sequence[NoisyFlowLevel], heavy: Sequence[NoisyFlowLevel] |
 
     Source: James and Stein 1961 (shrinkage); why ten noise units: docs/claims/rescale.md.
     """
-    groups = [[_sides(level) for level in everyone]]
-    if heavy is not None:
-        of_heavy = [_sides(level) for level in heavy]
-        light = [[_less(a, b) for a, b in zip(all_of, part, strict=True)] for all_of, part in zip(groups[0], of_heavy, strict=True)]
-        groups = [light, of_heavy]
-    return tuple(_descend(group, everyone) for group in groups)
+    sides = [_sides(level) for level in everyone]
+    if heavy is None:
+        return (_descend(sides, everyone, (1.0, 0.0)),)
+    of_heavy = [_sides(level) for level in heavy]
+    light, both = (
+        [[join(a, b) for a, b in zip(all_of, part, strict=True)] for all_of, part in zip(sides, of_heavy, strict=True)] for join in (_less, _together)
+    )
+    known = [place for place, found in enumerate(both) if found[0] is not None]
+    pooled = _overall(both[known[-1]], (1.0, 0.0)) if known else (1.0, 0.0)
+    return _descend(light, everyone, pooled), _descend(of_heavy, everyone, pooled)
 
 
 @dataclass(frozen=True)
@@ -91,12 +97,20 @@ def _less(whole: _Side | None, part: _Side | None) -> _Side | None:
     return _Side(whole.totals, whole.totals_sigma, whole.shrunk - part.shrunk, float(np.hypot(whole.shrunk_sigma, part.shrunk_sigma)))
 
 
-def _descend(group: Sequence[Sequence[_Side | None]], levels: Sequence[NoisyFlowLevel]) -> Ratios:
+def _together(whole: _Side | None, part: _Side | None) -> _Side | None:
+    """Return everyone's side: totals are counted apart and added, shrunk margins are everyone's as they stand."""
+    if whole is None or part is None:
+        return None
+    return _Side(whole.totals + part.totals, float(np.hypot(whole.totals_sigma, part.totals_sigma)), whole.shrunk, whole.shrunk_sigma)
+
+
+def _descend(group: Sequence[Sequence[_Side | None]], levels: Sequence[NoisyFlowLevel], otherwise: tuple[float, float]) -> Ratios:
+    """Return the ratios of a group of devices; `otherwise` stands for its overall ratio and deviation where its own can't be told from noise."""
     known = [place for place, sides in enumerate(group) if sides[0] is not None]
     cells = levels[0].shape[0]
     if not known:
         return Ratios(np.ones(cells), np.ones(cells), 1.0, 0.0)
-    overall, deviation = _overall(group[known[-1]])
+    overall, deviation = _overall(group[known[-1]], otherwise)
     found, unsure = [], deviation**2
     for end in (0, 1):
         ratio = np.full(levels[-1].shape[0], overall)
@@ -112,14 +126,16 @@ def _descend(group: Sequence[Sequence[_Side | None]], levels: Sequence[NoisyFlow
     return Ratios(found[0], found[1], overall, float(np.sqrt(unsure)))
 
 
-def _overall(sides: Sequence[_Side | None]) -> tuple[float, float]:
-    """Return the ratio of all trips to all shrunk trips, and its relative standard deviation."""
+def _overall(sides: Sequence[_Side | None], otherwise: tuple[float, float]) -> tuple[float, float]:
+    """Return the ratio of all trips to all shrunk trips and its relative standard deviation, or `otherwise` where shrunk trips drown in noise."""
     both = [s for s in sides if s is not None]
     totals, shrunk = sum(float(s.totals.sum()) for s in both), sum(float(s.shrunk.sum()) for s in both)
     totals_noise = sum(s.totals_sigma**2 * len(s.totals) for s in both) ** 0.5
     shrunk_noise = sum(s.shrunk_sigma**2 * len(s.shrunk) for s in both) ** 0.5
+    if shrunk <= _FEWEST_OVERALL * shrunk_noise:
+        return otherwise
     # Shrinking only lowers, so a ratio under 1 is noise.
-    if shrunk <= _FEWEST_SIGMAS * shrunk_noise or totals <= shrunk:
+    if totals <= shrunk:
         return 1.0, 0.0
     return totals / shrunk, float(np.hypot(totals_noise / totals, shrunk_noise / shrunk))
 
@@ -137,3 +153,38 @@ def _drawn(side: _Side, parent: Floats) -> tuple[Floats, float]:
     own = np.where(fit, between / (between + noise), 0.0)
     drawn: Floats = np.maximum(parent * (1.0 + own * np.clip(apart, -0.9, 9.0)), 1.0)
     return drawn, float(np.average(own * noise, weights=np.where(fit, side.shrunk, 0.0)))
+
+
+@dataclass(frozen=True)
+class Total:
+    """All trips of each slot, as every noisy sum together tells, and their noise variance; vectors over slots."""
+
+    trips: Floats
+    variance: Floats
+
+
+def factors(ratio: Sequence[Floats]) -> list[Floats]:
+    """Return what a shrunk trip of everyone counts, and what a heavy device's counts on top of that."""
+    return [ratio[0], *[np.maximum(r - ratio[0], 0.0) for r in ratio[1:]]]
+
+
+def total_trips(bands: Sequence[Sequence[NoisyFlowLevel]], ratio: Sequence[Ratios]) -> Total:
+    """Return all trips of each slot: the sums of every level's pairs and margins, each weighted by its precision.
+
+    Args:
+        bands: for each level everyone's values and, if they were counted apart, heavy devices'.
+        ratio: trips to a shrunk trip.
+    """
+    slots = bands[0][0].shape[1]
+    each = factors([np.array(r.overall) for r in ratio])
+    weighted, precision = np.zeros(slots), np.zeros(slots)
+    for level in bands:
+        tables = [] if isinstance(level[0].pairs, SparsePairs) else [[(b.dense.reshape(-1, slots), b.pairs_sigma) for b in level]]
+        measured = [name for name in ("departures", "arrivals") if getattr(level[0], name) is not None]
+        tables += [[(getattr(b, name), b.margins_sigma) for b in level] for name in measured]
+        for table in tables:
+            known = 1.0 / sum(float(f * sigma) ** 2 * len(values) for f, (values, sigma) in zip(each, table, strict=True))
+            weighted += known * sum((f * values.sum(axis=0) for f, (values, _) in zip(each, table, strict=True)), np.zeros(slots))
+            precision += known
+    some = np.maximum(precision, 1e-300)
+    return Total(np.maximum(weighted / some, 0.0), 1.0 / some)

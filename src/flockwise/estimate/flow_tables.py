@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
 
 from flockwise.estimate._types import Floats, Ints
 from flockwise.estimate.flow_index import Gravity, distance_rings
 from flockwise.estimate.flow_posterior import Spread
-from flockwise.estimate.flow_rescale import ratios
+from flockwise.estimate.flow_rescale import Ratios, Total, ratios, total_trips
 from flockwise.estimate.flow_sparse import SparseView, zone_centroids
 from flockwise.estimate.flow_types import GRID, FlowEstimate, FlowTable, NoisyFlowLevel, SparsePairs, check_flow_levels, refused
 from flockwise.estimate.flow_view import View, first_view, next_view
@@ -55,12 +54,14 @@ def estimate_flows(everyone: Sequence[NoisyFlowLevel], heavy: Sequence[NoisyFlow
         raise refused(f"ghosts {ghosts!r}", "a share between 0 and 0.5")
     bands = [[level] if heavy is None else [level, heavy[place]] for place, level in enumerate(everyone)]
     parents = [level.parent for level in everyone]
-    views = _views(bands, parents, centroids, ghosts)
+    ratio = ratios(everyone, heavy)
+    total = total_trips(bands, ratio)
+    views = _views(bands, parents, centroids, ratio, total, ghosts)
     tables, found = _rows(views, parents)
     whole = agree(tables)
     keys = [_unkeyed(rows.key, view.shape[0]) for rows, view in zip(tables, views, strict=True)]
     held = [_held(key, trips, view) for key, trips, view in zip(keys, whole, views, strict=True)]
-    departures, arrivals = settle_margins([view.margins(b) for view, b in zip(views, bands, strict=True)], held, parents, NormalDist().inv_cdf(0.95))
+    departures, arrivals = settle_margins(total.trips, [view.margins(b) for view, b in zip(views, bands, strict=True)], held, parents)
     pairs = [_table(found[k], keys[k], whole[k]) for k in range(len(views))]
     for k in range(1, len(views)):
         up = tables[k - 1].up
@@ -69,9 +70,15 @@ def estimate_flows(everyone: Sequence[NoisyFlowLevel], heavy: Sequence[NoisyFlow
     return FlowEstimate(tuple(pairs), departures, arrivals)
 
 
-def _views(bands: Sequence[Sequence[NoisyFlowLevel]], parents: Sequence[Ints | None], centroids: Floats, ghosts: float) -> list[View | SparseView]:
+def _views(
+    bands: Sequence[Sequence[NoisyFlowLevel]],
+    parents: Sequence[Ints | None],
+    centroids: Floats,
+    ratio: tuple[Ratios, ...],
+    total: Total,
+    ghosts: float,
+) -> list[View | SparseView]:
     """Return every level, finest first, each seen through the one before."""
-    ratio = ratios([b[0] for b in bands], [b[1] for b in bands] if len(bands[0]) > 1 else None)
     views: list[View | SparseView] = []
     last: View | None = None
     for place, these in enumerate(bands):
@@ -80,11 +87,12 @@ def _views(bands: Sequence[Sequence[NoisyFlowLevel]], parents: Sequence[Ints | N
             views.append(SparseView.of(these[0], these[0].pairs, ratio[0]))
             continue
         if last is not None and parent is not None:
-            last = next_view(these, last, parent, ghosts)
+            last = next_view(these, last, parent, total, ghosts)
         else:
             if parent is not None:
                 centroids, ratio = zone_centroids(centroids, parent), tuple(r.raised(parent, (np.ones(len(parent)),) * 2) for r in ratio)
-            last = first_view(these, Gravity(distance_rings(centroids), _zones([b[0] for b in bands[place:]]), these[0].shape[1]), ratio, ghosts)
+            gravity = Gravity(distance_rings(centroids), _zones([b[0] for b in bands[place:]]), these[0].shape[1])
+            last = first_view(these, gravity, ratio, total, ghosts)
         views.append(last)
     return views
 

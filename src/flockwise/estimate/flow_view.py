@@ -13,13 +13,13 @@ from flockwise.estimate.flow_index import Gravity, gravity_index
 from flockwise.estimate.flow_posterior import Outlook, Spread, outlook, spread
 from flockwise.estimate.flow_prior import Prior, fit_prior
 from flockwise.estimate.flow_refine import refined
-from flockwise.estimate.flow_rescale import Ratios
+from flockwise.estimate.flow_rescale import Ratios, Total, factors
 from flockwise.estimate.flow_types import NoisyFlowLevel
 from flockwise.estimate.margin_tree import Drawn, drawn
 
 __all__ = ["TAIL", "View", "first_view", "measured_margin", "next_view"]
 
-TAIL = 0.06
+TAIL = 0.07
 _SECOND_LOOKS = 1
 _DRAFT_ROUNDS = 20
 
@@ -71,7 +71,7 @@ class View:
         for axis, name in ((1, "departures"), (0, "arrivals")):
             measured, noise = measured_margin(bands, self.ratio, name)
             found = drawn(self.expected.sum(axis=axis), self.variance.sum(axis=axis), measured, noise)
-            unsure = max(r.deviation for r in self.ratio) * found.trips
+            unsure = float(np.mean([r.deviation for r in self.ratio])) * found.trips
             out.append(Drawn(found.trips, np.hypot(found.deviation, unsure)))
         return out[0], out[1]
 
@@ -79,20 +79,15 @@ class View:
 def measured_margin(bands: Sequence[NoisyFlowLevel], ratio: Sequence[Ratios], name: str) -> tuple[Floats | None, Floats]:
     """Return a margin in trips as measured, None if it was not, and its noise; cells x slots."""
     values: list[Floats] = [v for v in (getattr(b, name) for b in bands) if v is not None]
-    factors = _factors([(r.origin if name == "departures" else r.destination)[:, None] for r in ratio])
+    each = factors([(r.origin if name == "departures" else r.destination)[:, None] for r in ratio])
     flat = np.zeros(bands[0].shape)
-    noise = np.sqrt(sum((f * b.margins_sigma) ** 2 for f, b in zip(factors, bands, strict=True)) + flat)
-    return (sum((f * v for f, v in zip(factors, values, strict=True)), flat) if values else None), noise
-
-
-def _factors(ratios: Sequence[Floats]) -> list[Floats]:
-    """Return what a shrunk trip of everyone counts, and what a heavy device's counts on top of that."""
-    return [ratios[0], *[np.maximum(r - ratios[0], 0.0) for r in ratios[1:]]]
+    noise = np.sqrt(sum((f * b.margins_sigma) ** 2 for f, b in zip(each, bands, strict=True)) + flat)
+    return (sum((f * v for f, v in zip(each, values, strict=True)), flat) if values else None), noise
 
 
 def _scales(ratio: Sequence[Ratios], sigmas: Sequence[float], origin: Ints, destination: Ints) -> list[Floats]:
     """Return trips to a noise unit, of all devices and of heavy ones on top of that."""
-    return [f * s for f, s in zip(_factors([r.at(origin, destination) for r in ratio]), sigmas, strict=True)]
+    return [f * s for f, s in zip(factors([r.at(origin, destination) for r in ratio]), sigmas, strict=True)]
 
 
 def _ratio_deviation(parts: Sequence[Floats], ratio: Sequence[Ratios]) -> Floats:
@@ -106,7 +101,7 @@ def _widened(found: Spread, deviation: Floats) -> Spread:
     return Spread(found.median, np.maximum(lower, 0.0), found.median + np.hypot(found.upper - found.median, reach), found.variance + deviation**2)
 
 
-def first_view(bands: Sequence[NoisyFlowLevel], gravity: Gravity, ratio: tuple[Ratios, ...], ghosts: float) -> View:
+def first_view(bands: Sequence[NoisyFlowLevel], gravity: Gravity, ratio: tuple[Ratios, ...], total: Total, ghosts: float) -> View:
     """Return the finest level, seen through a gravity model."""
     sigmas = [b.pairs_sigma for b in bands]
     whitened = [(b.dense / b.pairs_sigma).ravel() for b in bands]
@@ -114,28 +109,29 @@ def first_view(bands: Sequence[NoisyFlowLevel], gravity: Gravity, ratio: tuple[R
     for _ in range(_SECOND_LOOKS):
         draft = fit_prior(whitened, (index - own).ravel(), sigmas[0] / sigmas[-1], rounds=_DRAFT_ROUNDS)
         index, own = refined(index, own, draft, whitened, gravity)
-    return _view(bands, whitened, index - own, ratio, ghosts)
+    return _view(bands, whitened, index - own, ratio, total, ghosts)
 
 
-def next_view(bands: Sequence[NoisyFlowLevel], finer: View, parent: Ints, ghosts: float) -> View:
+def next_view(bands: Sequence[NoisyFlowLevel], finer: View, parent: Ints, total: Total, ghosts: float) -> View:
     """Return the next coarser level, seen through the sums of what the finer one expects."""
     below = _raised(finer.expected, parent)
     ends = finer.expected.sum(axis=(1, 2)), finer.expected.sum(axis=(0, 2))
     ratio = tuple(r.raised(parent, ends) for r in finer.ratio)
     whitened = [(b.dense / b.pairs_sigma).ravel() for b in bands]
-    seen = _view(bands, whitened, np.log(np.maximum(below, 1e-9)), ratio, ghosts)
+    seen = _view(bands, whitened, np.log(np.maximum(below, 1e-9)), ratio, total, ghosts)
     cells = np.arange(seen.shape[0])
     scales = [s[:, :, None] for s in _scales(ratio, seen.sigmas, cells[:, None], cells)]
     measured = sum((s * z.reshape(seen.shape) for s, z in zip(scales, whitened, strict=True)), np.zeros(seen.shape))
     noise = np.sqrt(sum(s**2 for s in scales) + np.zeros(seen.shape))
     between = drawn(below, _raised(finer.variance, parent), measured, noise)
+    between = Drawn(_settled(between.trips, between.deviation**2, total), between.deviation)
     return View(seen.shape, whitened, seen.sigmas, seen.prior, ratio, seen.seen, between.trips, between.deviation**2, seen.printed, between)
 
 
-def _view(bands: Sequence[NoisyFlowLevel], whitened: list[Floats], index: Floats, ratio: tuple[Ratios, ...], ghosts: float) -> View:
+def _view(bands: Sequence[NoisyFlowLevel], whitened: list[Floats], index: Floats, ratio: tuple[Ratios, ...], total: Total, ghosts: float) -> View:
     sigmas = [b.pairs_sigma for b in bands]
     prior = fit_prior(whitened, index.ravel(), sigmas[0] / sigmas[-1])
-    extra = _factors([np.array(r.overall) for r in ratio])
+    extra = factors([np.array(r.overall) for r in ratio])
     seen = outlook(prior, whitened, float(extra[-1] * sigmas[-1] / (extra[0] * sigmas[0])) if len(bands) > 1 else 0.0)
     cells, slots = bands[0].shape
     line = np.arange(cells)
@@ -143,7 +139,15 @@ def _view(bands: Sequence[NoisyFlowLevel], whitened: list[Floats], index: Floats
     for scale, mean in zip(_scales(ratio, sigmas, line[:, None], line), seen.means, strict=True):
         expected += scale[:, :, None] * mean.reshape(expected.shape)
     variance = seen.variance.reshape(expected.shape) * (_scales(ratio, sigmas, line[:, None], line)[0] ** 2)[:, :, None]
+    expected = _settled(expected, variance, total)
     return View((cells, cells, slots), whitened, sigmas, prior, ratio, seen, expected, variance, _least_empty(seen.empty, ghosts), None)
+
+
+def _settled(expected: Floats, variance: Floats, total: Total) -> Floats:
+    """Return the expectation given the total: what is missing is shared out by variance, so that large flows that are well known stay."""
+    missing = (total.trips - expected.sum(axis=(0, 1))) / (variance.sum(axis=(0, 1)) + total.variance)
+    settled: Floats = np.maximum(expected + variance * missing, 0.0)
+    return settled
 
 
 def _least_empty(empty: Floats, ghosts: float) -> Ints:

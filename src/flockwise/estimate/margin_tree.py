@@ -15,6 +15,7 @@ __all__ = ["Drawn", "drawn", "settle_margins"]
 
 
 _ROUNDS = 8
+_REACH = 1.645
 # Variance in trips that any flow has in excess of what its prior says, for each trip.
 _LEAST_OFF = 1.0
 _ALONE, _MOST = 2.0, 25.0
@@ -55,24 +56,24 @@ def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Fl
 
 
 def settle_margins(
-    levels: Sequence[tuple[Drawn, Drawn]], rows: Sequence[tuple[Ints, Ints]], parents: Sequence[Ints | None], tail_z: float
+    total: Floats, levels: Sequence[tuple[Drawn, Drawn]], rows: Sequence[tuple[Ints, Ints]], parents: Sequence[Ints | None]
 ) -> tuple[tuple[MarginTable, ...], tuple[MarginTable, ...]]:
     """Return departures and arrivals of all levels, finest first, that add up exactly.
 
-    The coarsest departures and arrivals get one total a slot, the mean of their own, but at least what is printed. Going down, a cell gets what its printed
+    Departures and arrivals get the same total a slot, but at least what is printed. Going down, a cell gets what its printed
     pairs hold and a share of the rest of its parent in proportion to what it lacks.
 
     Args:
+        total: trips of each slot.
         levels: departures and arrivals before agreeing, finest first.
         rows: sums of printed pairs by origin and by destination, cells x slots, in 1/256 trip, finest first; a cell's is at most its children's parents' sum.
         parents: row in the next coarser level; None at the coarsest.
-        tail_z: half-width of the intervals in standard deviations.
     """
     top = len(levels) - 1
-    total = np.maximum(np.round(0.5 * GRID * sum(side.trips.sum(axis=0) for side in levels[top])), rows[top][0].sum(axis=0)).astype(np.int64)[None, :]
+    whole = np.maximum(np.round(GRID * total), rows[top][0].sum(axis=0)).astype(np.int64)[None, :]
     done: list[list[MarginTable]] = [[], []]
     for end in (0, 1):
-        above = total
+        above = whole
         for place in range(top, -1, -1):
             parent = parents[place]
             group = np.zeros(len(rows[place][end]), dtype=np.int64) if parent is None else parent
@@ -83,7 +84,7 @@ def settle_margins(
             unlisted = shares_of(above - taken, np.maximum(margin.trips - held / GRID, 0.0), group)
             above = held + unlisted
             trips = above / GRID
-            lower = np.floor(np.maximum(trips - tail_z * margin.deviation, 0.0) * GRID) / GRID
-            upper = np.ceil((trips + tail_z * margin.deviation) * GRID) / GRID
+            lower = np.floor(np.maximum(trips - _REACH * margin.deviation, 0.0) * GRID) / GRID
+            upper = np.ceil((trips + _REACH * margin.deviation) * GRID) / GRID
             done[end].append(MarginTable(trips, lower, upper, lower > 0.0, unlisted / GRID))
     return tuple(done[0][::-1]), tuple(done[1][::-1])

@@ -10,8 +10,8 @@ from flockwise.forecast.variants import Variant
 
 __all__ = ["curves", "percent"]
 
-WIDTH, HEIGHT = 620, 330
-LEFT, RIGHT, TOP, BOTTOM = 52, 150, 14, 44
+WIDTH, HEIGHT = 380, 270
+LEFT, RIGHT, TOP, BOTTOM = 46, 92, 14, 44
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -49,7 +49,9 @@ def curves(table: str, variants: Sequence[Variant], own: float) -> str:
         points = [(x(e), y(v)) for e, v in zip(xs, values[level], strict=True)]
         said = "; ".join(f"epsilon {e:g}: {percent(v)}" for e, v in zip(xs, values[level], strict=True))
         marks = "".join(f'<circle class="mark" cx="{a:.1f}" cy="{b:.1f}" r="3.6"/>' for a, b in points)
-        texts = "".join(f'<text x="{a:.1f}" y="{max(TOP + 4.0, b - 10):.1f}">{percent(v)}</text>' for (a, b), v in zip(points, values[level], strict=True))
+        texts = "".join(
+            f'<text x="{max(a, LEFT + 16):.1f}" y="{max(TOP + 4.0, b - 10):.1f}">{percent(v)}</text>' for (a, b), v in zip(points, values[level], strict=True)
+        )
         parts.append(
             f'<g class="curve c{style % 4}" tabindex="0" role="img" aria-label="{escape(label)}. Expected relative error: {escape(said)}">'
             f'<polyline class="line" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}"/>{marks}<g class="values">{texts}</g></g>'
@@ -66,7 +68,7 @@ def curves(table: str, variants: Sequence[Variant], own: float) -> str:
     mark = f'<line class="whisker" stroke-dasharray="3 3" x1="{x(own):.1f}" x2="{x(own):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
     name = f'<text class="tick" text-anchor="middle" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 6}">epsilon (the dashed line is this study)</text>'
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" class="plot" role="group" aria-label="Expected relative error of {escape(table)} by epsilon">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" class="plot small" role="group" aria-label="Expected relative error of {escape(table)} by epsilon">'
         f'<g aria-hidden="true">{lines}{steps}{mark}{name}</g>{"".join(parts)}<g aria-hidden="true">{labels}</g></svg>'
     )
 

@@ -33,7 +33,7 @@ def page(plan: release.Plan, facts: Facts, epsilons: Sequence[Variant], others: 
     study = plan.study
     styles = (files("flockwise.base") / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     own = next(v for v in epsilons if v.epsilon == study.privacy.epsilon)
     title = f"What to expect of {study.name}"
     kinds = [kind for kind in _TABLES if any(e.table == kind and e.relative_error is not None for e in own.found)] if len(epsilons) > 1 else []
@@ -57,7 +57,7 @@ def page(plan: release.Plan, facts: Facts, epsilons: Sequence[Variant], others: 
 <main class="page">
 <header><p class="brand">{_BIRDS}Flockwise <span>See the flock, never the bird</span></p>
 <div class="masthead"><div><h1>{escape(title)}</h1><p class="where">Before any data is read and before any budget is spent.<br>{escape(days)}</p></div>
-<div class="promise"><p>{escape(release.promise(plan))}.</p>
+<div class="promise"><p>{escape(_sentence(release.promise(plan)))}</p>
 <small>No data was read for this page. The errors are those of a population made of public facts.</small></div></div></header>
 <dl class="facts">{"".join(f'<div><dt>{escape(k)}</dt><dd class="value">{escape(v)}</dd></div>' for k, v in budget)}</dl>
 <section class="card"><h2>Expected error by epsilon</h2>
@@ -65,39 +65,47 @@ def page(plan: release.Plan, facts: Facts, epsilons: Sequence[Variant], others: 
 counts as an error of its whole size. Both axes have equal steps of proportion.</p><div class="panels">{plots}</div></section>
 <section class="card"><h2>This study, and what other settings would give</h2>{_table(own, epsilons, others)}</section>
 <section class="card"><h2>What was assumed</h2><div class="prose"><p>{_assumed(facts)}</p>
-<p>The exact noise was added to made-up figures and the same estimators were run as for a release. Where real places are smoother or
-rougher, or people travel otherwise, errors will differ; take the figures as an order of magnitude.</p></div></section>
+<p>Noise of the release's size was added to made-up figures, and estimated from them as from a release's. Where real places are rougher, or people
+travel otherwise, errors will differ.</p><p>They are errors against what the panel shows, not against the population:
+who is not in the panel is in no figure.</p></div></section>
 </main>
 </body>
 </html>
 """
 
 
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _assumed(facts: Facts) -> str:
     return (
-        f"{facts.devices:,} devices, each seen in {100 * facts.seen:.0f} % of the slots, with {facts.trips:g} trips a day in the pings. Cells differ as in a "
-        "heavy-tailed city, people go from home to elsewhere by day, a fifth of each cell's hourly figure is unexplained change, and trips become rarer with "
-        "distance. None of it comes from the data."
+        f"{facts.devices:,} devices, each seen in {100 * facts.seen:.0f} % of the slots, with {facts.trips:g} trips a day in the pings. Cells differ as "
+        "in and around a large city, people go from home to elsewhere by day, other devices are seen from hour to hour, and trips become rarer with distance. "
+        "None of it comes from the data."
     )
 
 
 def _table(own: Variant, epsilons: Sequence[Variant], others: Sequence[Variant]) -> str:
     names = [(e.table, e.level) for e in own.found]
     head = "".join(f'<th scope="col">{_TABLES[t]}, r{level}</th>' for t, level in names)
-    rows = [_row("This study", own, names), *(_row(v.change, v, names) for v in epsilons if v is not own), *(_row(v.change, v, names) for v in others)]
+    rows = [_row("This study", own, own), *(_row(v.change, v, own) for v in (*epsilons, *others) if v is not own)]
     noise = "".join(_cell(f"{e.noise_sd:,.1f} {_UNITS[e.table]}") for e in own.found)
     printed = "".join(_cell("not known" if e.printed is None else f"{e.printed:,} of {e.rows:,}") for e in own.found)
-    more = f'<tr><th scope="row">Noise (standard deviation)</th>{noise}</tr><tr><th scope="row">Figures printed</th>{printed}</tr>'
+    more = f'<tr><th scope="row">Noise (standard deviation)</th>{noise}</tr><tr><th scope="row">Figures printed, about</th>{printed}</tr>'
     body = rows[0] + more + "".join(rows[1:])
     return f'<div class="wide"><table><thead><tr><th scope="col">Expected relative error</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _row(name: str, variant: Variant, names: Sequence[tuple[str, int]]) -> str:
+def _row(name: str, variant: Variant, own: Variant) -> str:
+    """A row in the columns of the study as it is; what a change leaves as it was is not said again, and levels that it adds are named."""
     found: dict[tuple[str, int], Expected] = {(e.table, e.level): e for e in variant.found}
-    cells = "".join(_cell(percent(found[n].relative_error) if n in found else "–") for n in names)
-    extra = [e for key, e in found.items() if key not in names]
-    words = f" ({', '.join(f'r{e.level}: {percent(e.relative_error)}' for e in extra)})" if extra else ""
-    return f'<tr><th scope="row">{escape(name + words)}</th>{cells}</tr>'
+    cells = ""
+    for mine in own.found:
+        theirs = found.pop((mine.table, mine.level), None)
+        cells += _cell("–" if theirs is None else "same" if theirs == mine and variant is not own else percent(theirs.relative_error))
+    more = ", ".join(f"{_TABLES[e.table].lower()}, r{e.level}: {percent(e.relative_error)}" for e in found.values())
+    return f'<tr><th scope="row">{escape(f"{name} ({more})" if more else name)}</th>{cells}</tr>'
 
 
 def _cell(text: str) -> str:

@@ -88,20 +88,21 @@ def slot_shares(starts_min: Ints) -> Floats:
     """Share of a day's trips that each slot of the day has.
 
     Args:
-        starts_min: minutes of the day at which slots start, rising; the last slot lasts until the first begins again.
+        starts_min: minutes of the day at which slots start, the first 0, rising.
     """
     until = np.array([0.0, *(hour for hour, _ in _TRIP_HOURS)])
     so_far = np.array([0.0, *np.cumsum([rate * hours for (_, rate), hours in zip(_TRIP_HOURS, np.diff(until), strict=True)])])
-    at = np.interp(starts_min / 60.0, until, so_far / so_far[-1])
-    found: Floats = np.diff(np.append(at, at[0] + 1.0))
+    at = np.interp([*(starts_min / 60.0), 24.0], until, so_far / so_far[-1])
+    found: Floats = np.diff(np.asarray(at, dtype=np.float64))
     return found
 
 
 def trip_counts(mean: float) -> tuple[Ints, Floats]:
     """How many trips a device makes in the window, from 0 on, and the share of devices with so many: geometric, as when rates differ exponentially."""
     trips = np.arange(MOST_TRIPS + 1)
-    share: Floats = (mean / (1.0 + mean)) ** trips / (1.0 + mean)
-    return trips, share / share.sum()
+    share: Floats = (mean / (1.0 + mean)) ** trips.astype(np.float64)
+    share /= share.sum()
+    return trips, share
 
 
 def norms(trips: Ints) -> Floats:
@@ -128,7 +129,7 @@ def _log_sizes(cells: Ints) -> Floats:
 
 
 def _shares(log_size: Floats) -> Floats:
-    size = np.exp(log_size)
+    size: Floats = np.exp(log_size)
     share: Floats = size / size.sum()
     return share
 

@@ -191,12 +191,11 @@ class FlowsRules:
         object.__setattr__(self, "parents", tuple(_frozen(p, "flows.parents") for p in self.parents))
         _check_levels("flows", self.cells, self.parents, self.weights)
         levels = len(self.parents) + 1
-        for more in (self.margin_weights, self.totals.weights if self.totals else ()):
+        for more, least in ((self.margin_weights, 1), (self.totals.weights if self.totals else (), 0)):
             _check(len(more) in (0, levels), "Margins need one weight for each level of flows, or none.", len(more), f"{levels} or none")
-            _check(all(int(w) == w and w >= 1 for w in more), "A weight of the margins is not a positive integer.", list(more), "integers from 1")
-        _check(
-            self.totals is None or (len(self.totals.weights) > 0 and 0 < self.totals.bound < _INT64), "The rules of totals are empty.", 0, "weights, a bound"
-        )
+            _check(all(int(w) == w and w >= least for w in more), "A weight of the margins is out of range.", list(more), f"integers from {least}")
+        sound = self.totals is None or (sum(self.totals.weights) > 0 and 0 < self.totals.bound < _INT64)
+        _check(sound, "The rules of totals are empty.", 0, "weights and a bound")
         edges = self.norm_edges
         _check(
             all(0 < a < b for a, b in itertools.pairwise(edges)) and all(0 < e < _FAR for e in edges), "The edges of norms are not rising.", edges, "squares"

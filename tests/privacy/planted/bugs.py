@@ -134,15 +134,17 @@ def _limit_from_batch(patch: pytest.MonkeyPatch) -> None:
 
 @bug("second band not charged", "neighbours")
 def _second_band(patch: pytest.MonkeyPatch) -> None:
-    real = bounding._shrunk
+    """Heavy devices are let into the second band without their bound being halved."""
+    real = bounding.bound_flows
 
-    def shrunk(trips: Any, left: Any, groupings: Any, table: Any) -> Any:
+    def bound(trips: Any, present: Any, rules: Any, table: Any) -> Any:
         if table.heavy_edge is None:
-            return real(trips, left, groupings, table)
-        found, _ = real(trips, left, groupings, replace(table, heavy_edge=None))
-        return found, np.ones(len(found.device), dtype=np.bool_)
+            return real(trips, present, rules, table)
+        found = real(trips, present, rules, replace(table, heavy_edge=None))
+        _, cells, _, slots = table.shape
+        return bounding.Bounded(np.tile(found.device, 2), np.r_[found.key, found.key + cells * cells * slots], np.tile(found.value, 2))
 
-    patch.setattr(bounding, "_shrunk", shrunk)
+    patch.setattr(stage(), "bound_flows", bound)
 
 
 @bug("a device in several bins of norms", "neighbours")
@@ -159,7 +161,15 @@ def _ties(patch: pytest.MonkeyPatch) -> None:
 # The noise.
 
 
-@bug("sigma halved", "account", "membership", "membership, loud", "membership, discrete", "differencing", "empty cells")
+@bug("disclosure risk of the whole panel", "disclosure risk")
+def _whole_panel(patch: pytest.MonkeyPatch) -> None:
+    """Counts of singled-out devices instead of shares of a group: the sensitivity is the panel's size."""
+    stage_of_risk = sys.modules["flockwise.person.riskpoints"]
+    real = stage_of_risk.group_units
+    patch.setattr(stage_of_risk, "group_units", lambda high, *more: real(high, *more) * max(1, len(high)))
+
+
+@bug("sigma halved", "certified noise", "disclosure risk", "membership", "membership, loud", "membership, discrete", "differencing", "empty cells")
 def _half(patch: pytest.MonkeyPatch) -> None:
     real = noise.add
     patch.setattr(noise, "add", lambda values, sigma, *more, **named: real(values, sigma / 2, *more, **named))
@@ -171,6 +181,17 @@ def _half_in_plan(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(noise, "sigma_for", lambda *given: real(*given) / 2)
     patch.setattr(noise, "certify", lambda *_: None)
     unverified(patch)
+
+
+@bug("an eighth of the noise", "canaries")
+def _eighth(patch: pytest.MonkeyPatch) -> None:
+    real = noise.add
+    patch.setattr(noise, "add", lambda values, sigma, *more, **named: real(values, sigma / 8, *more, **named))
+
+
+@bug("no noise", "canaries", "trajectories", "empty cells")
+def _none(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(noise, "add", lambda values, *_, **__: values.copy())
 
 
 @bug("noise reused across levels", "differencing")
@@ -297,7 +318,9 @@ def _domain_from_data(patch: pytest.MonkeyPatch) -> None:
         seen = np.unique(np.concatenate([vault.read(bucket)["cell"].to_numpy() for bucket in vault.buckets()]))
         if not len(seen):
             return real(study)
-        return real(study.model_copy(update={"region": study.region.model_copy(update={"cells": tuple(to_hex(seen))})}))
+        narrow = study.model_copy(update={"region": study.region.model_copy(update={"cells": tuple(to_hex(seen))})})
+        narrow.__dict__.pop("area", None)  # a copy keeps what was cached
+        return real(narrow)
 
     for module in (release, publishing):
         patch.setattr(module, "make_plan", make_plan)
@@ -360,7 +383,7 @@ def _totals_for_nothing(patch: pytest.MonkeyPatch) -> None:
     unverified(patch)
 
 
-@bug("a figure released that is not in the plan", "account")
+@bug("a figure released that is not in the plan", "certified noise")
 def _one_more(patch: pytest.MonkeyPatch) -> None:
     real = publishing.outputs.save
     patch.setattr(publishing.outputs, "save", lambda book, entry, noisy: real(book, entry, noisy | {"devices": np.array([1], dtype=np.int64)}))

@@ -1,0 +1,107 @@
+"""How near the forecast of `flockwise plan` comes to the errors of releases, on simulated panels whose exact sums are known.
+
+    python bench/forecast_accuracy.py [--devices N ...] [--draws K] [--json]
+
+For each panel (a simulated week, seed 3; New York with three more counties, and Buffalo with Rochester at half as many devices): ingest, exact sums, K draws
+of a release's noise and its estimates. "actual" is the sum of absolute errors over the sum of what the panel shows, the mean over draws; "forecast" is what
+`flockwise.forecast` says, given the panel's number of devices, the share of slots in which a device is seen, and its trips a day.
+The figures that it compares with are exact: it is for made-up panels alone and charges no ledger.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from _machine import machine, versions
+from flockwise import api, config, engines, forecast, noise, release
+from flockwise.forecast.facts import relative_error
+from flockwise.release.sums import Exact, all_levels
+from flockwise.simulate import DEMO_COUNTIES, Settings, write
+from flockwise.store import Store
+
+PLACES = {"New York": (DEMO_COUNTIES, 1.0), "Buffalo, Rochester": (("36029", "36063", "36055"), 0.5)}
+DAYS = 7
+
+
+def measure(place: str, devices: int, draws: int, root: Path) -> list[dict[str, Any]]:
+    """Return one row for each table and level."""
+    counties, part = PLACES[place]
+    settings = Settings(devices=int(devices * part), days=DAYS, seed=3, counties=counties)
+    write(settings, root / "world")
+    where = {"region": root / "world" / "region.geojson", "pings": root / "world" / "pings" / "part-000.parquet"}
+    api.init(root / "study.toml", start=settings.start, days=DAYS, timezone=settings.timezone, name="Forecast", **where)
+    api.ingest(root / "study.toml", [str(root / "world" / "pings")])
+    study = config.load(root / "study.toml")
+    plan = release.make_plan(study)
+    vault, engine = Store.open(study), engines.LocalEngine(2)
+    if plan.clip is not None:
+        norms = engine.sum(vault, plan.clip_rules())
+        plan = release.settled(plan, {release.NORMS: next(iter(norms.values()))})
+    whole = all_levels(plan, engine.sum(vault, replace(plan.rules(), bound=1 << 62)))
+    kept = all_levels(plan, engine.sum(vault, plan.rules()))
+    truth = {name: np.asarray(values, dtype=np.float64) / release.GRID for name, values in whole.items()}
+    presence, flows = plan.of("presence")[0], plan.of("flows")[0]
+    trips = float(truth[flows.name][0].sum()) / settings.devices / DAYS
+    seen = float(truth[presence.name].sum()) / presence.shape[1] / settings.devices
+    told = forecast.expected(release.make_plan(study), forecast.Facts(settings.devices, seen, trips))
+    actual = [errors(plan, truth, kept) for _ in range(draws)]
+    rows = []
+    for e in told:
+        mean = float(np.mean([found[e.table, e.level] for found in actual]))
+        shares = {"forecast": e.relative_error, "actual": mean, "ratio": (e.relative_error or np.nan) / mean}
+        panel = {"place": place, "devices": settings.devices, "seen": seen, "trips": trips}
+        rows.append({**panel, "table": e.table, "level": e.level, **shares})
+    return rows
+
+
+def errors(plan: release.Plan, truth: dict[str, Any], kept: Exact) -> dict[tuple[str, int], float]:
+    """Return the relative error of every table and level of one draw."""
+    noisy = {b.name: noise.add(kept[b.name], b.sigma_units, 2, kind=plan.noise_kind) for b in plan.blocks}  # type: ignore[arg-type]  # all dense
+    out = {}
+    for block, level in zip(plan.of("presence"), release.presence_estimates(plan, noisy), strict=True):
+        out["presence", block.level] = relative_error(level.devices, truth[block.name])
+    found = release.flow_estimate(plan, noisy)
+    for block, pairs, departures, arrivals in zip(plan.of("flows"), found.pairs, found.departures, found.arrivals, strict=True):
+        exact = truth[block.name][0]
+        printed = np.zeros(exact.shape)
+        printed[pairs.origin, pairs.destination, pairs.slot] = pairs.trips
+        out["flows", block.level] = relative_error(printed, exact)
+        ends = np.concatenate([exact.sum(axis=1), exact.sum(axis=0)])
+        out["margins", block.level] = relative_error(np.concatenate([departures.trips, arrivals.trips]), ends)
+    return out
+
+
+def main() -> None:
+    """Run the comparison and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--devices", type=int, nargs="+", default=[20_000, 100_000])
+    parser.add_argument("--draws", type=int, default=3, help="releases of each panel (default 3)")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    results = []
+    for devices in options.devices:
+        for place in PLACES:
+            with tempfile.TemporaryDirectory() as folder:
+                results += measure(place, devices, options.draws, Path(folder))
+    if options.json:
+        json.dump({"results": results, "machine": machine(), "versions": versions()}, sys.stdout, indent=1)
+        print()
+        return
+    print("place                devices  seen  trips  table     level  forecast  actual  ratio")
+    for r in results:
+        print(
+            f"{r['place']:<20} {r['devices']:>7}  {r['seen']:.2f}  {r['trips']:.2f}   {r['table']:<9} {r['level']:>5}"
+            f"  {100 * r['forecast']:>6.1f} %  {100 * r['actual']:>4.1f} %   {r['ratio']:.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
