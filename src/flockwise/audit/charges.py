@@ -16,7 +16,7 @@ from scipy import optimize, special
 
 from flockwise import artifact, config, noise, release
 from flockwise.audit.checking import Check, Evidence, Finding, Settings
-from flockwise.audit.children import in_child
+from flockwise.audit.children import HungError, in_child
 from flockwise.audit.laws import chance_of_spread
 from flockwise.audit.population import townspeople, walker
 from flockwise.audit.trial import SPARSE, Trial, folder, study, variant
@@ -25,6 +25,7 @@ from flockwise.errors import FlockwiseError
 __all__ = ["ACCOUNT", "CERTIFIED", "CRASH"]
 
 _NOWHERE = Path("/nonexistent")
+_TRIES = 3
 _KINDS: tuple[noise.Kind, ...] = ("rounded", "discrete")
 
 
@@ -114,22 +115,32 @@ def _published(make: Callable[..., config.Study], kind: noise.Kind, settings: Se
 
 def _crash(settings: Settings) -> Finding:
     evidence, generator = Evidence(), settings.generator("crash")
+    people = partial(townspeople, 1, 20, generator=generator)
+    for attempt in range(_TRIES):
+        with folder() as where:
+            trial = Trial(where, study(where, rings=2))
+            trial.ingest(people(area=trial.area).pings)
+            try:
+                _killed(trial, evidence)
+                break
+            except HungError:
+                evidence.holds(attempt + 1 < _TRIES, "no forked process has come to its end")
     with folder() as where:
         trial = Trial(where, study(where, rings=2))
-        trial.ingest(townspeople(1, 20, trial.area, generator).pings)
-        _killed(trial, evidence)
+        trial.ingest(people(area=trial.area).pings)
+        trial.publish("first")
         trial.ingest(walker(7_001, trial.area, (0, 3, 9)))
         _stopped(trial, evidence)
         charges = [e.digest for e in trial.book.entries()]
         shutil.rmtree(trial.study.store.path)
         afresh = Trial(where, trial.study)
-        afresh.ingest(townspeople(1, 20, trial.area, generator).pings)
+        afresh.ingest(people(area=trial.area).pings)
         evidence.holds([e.digest for e in trial.book.entries()] == charges, "a store that was purged and filled again has another ledger")
         evidence.holds(afresh.publish("refilled").charged, "a release from a purged and refilled store was not charged")
     with folder() as where:
         # A budget of epsilon 1.5 has room for two charges of epsilon 1 and not for three.
         first = study(where, rings=2, lifetime="1.5")
-        Trial(where, first).ingest(townspeople(1, 10, trial.area, generator).pings)
+        Trial(where, first).ingest(people(area=trial.area).pings)
         answers = [_refusal(Trial(where, variant(first, radius)), f"{radius}") for radius in (100, 110, 120)]
         evidence.holds(answers == ["", "", "LEDGER_OVERSPEND"], "a release beyond the lifetime budget was not refused")
         evidence.holds(Trial(where, first).book.spent() == 2 * trial.plan.rho, "a refused release has spent something")
@@ -148,7 +159,7 @@ def _killed(trial: Trial, evidence: Evidence) -> None:
         trial.publish("killed", kill)
         return b"whole"
 
-    evidence.holds(in_child(publish) is None, "a process that was to be killed while drawing has ended by itself")
+    evidence.holds(in_child(publish, tries=1) is None, "a process that was to be killed while drawing has ended by itself")
     evidence.holds(trial.book.spent() == rho, "a process killed between charge and output has not been charged once")
     evidence.holds(not out.exists(), "a process killed before its noise was whole has published")
     again = trial.publish("again")
@@ -164,14 +175,13 @@ def _stopped(trial: Trial, evidence: Evidence) -> None:
             out.mkdir()
             (out / "in the way").write_text("not a release")
 
-    spent = trial.book.spent()
-    evidence.holds(spent == 2 * rho, "taking in more pings has changed what is spent")
+    evidence.holds(trial.book.spent() == rho, "taking in more pings has changed what is spent")
     stopped = _refusal(trial, "blocked", block)
     evidence.holds(stopped.startswith("ARTIFACT_"), "a release was published over something else")
-    evidence.holds(trial.book.spent() == 3 * rho, "a release stopped after its noise was kept has not been charged once")
+    evidence.holds(trial.book.spent() == 2 * rho, "a release stopped after its noise was kept has not been charged once")
     kept = trial.noisy()
     after = trial.publish("after")
-    evidence.holds(not after.charged and trial.book.spent() == 3 * rho, "noise that was kept has been charged twice")
+    evidence.holds(not after.charged and trial.book.spent() == 2 * rho, "noise that was kept has been charged twice")
     found = trial.noisy()
     evidence.holds(all(np.array_equal(kept[name], found[name]) for name in kept), "a release completed after a crash has drawn again under its old charge")
 

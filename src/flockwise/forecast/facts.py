@@ -61,10 +61,16 @@ def weight(plan: release.Plan) -> float:
     return 1.0 if weights is None else float(weights.units.mean()) / release.GRID
 
 
-def noisy(block: release.Block, truth: Floats) -> Ints:
-    """Made-up figures of a block with made-up noise of its size, in grid units: the same numbers for the same block, so that plans can be compared."""
+def noisy(block: release.Block, truth: Floats, sign: int = 1) -> Ints:
+    """Made-up figures of a block with made-up noise of its size, in grid units: the same numbers for the same block, so that plans can be compared.
+
+    Args:
+        block: a block of a plan.
+        truth: figures in its shape.
+        sign: 1, or -1 for the opposite noise: the mean of what comes of both depends less on the one draw.
+    """
     mark = np.arange(truth.size, dtype=np.uint64) + np.uint64(zlib.crc32(block.name.encode()) << 32)
-    noise = normals(mark, 8).reshape(truth.shape) * block.sigma_units
+    noise = normals(mark, 8).reshape(truth.shape) * (sign * block.sigma_units)
     found: Ints = np.round(truth * release.GRID + noise).astype(np.int64)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -37,8 +38,16 @@ def flows(plan: release.Plan, facts: Facts) -> list[Expected]:
     lat, lon = artifact.centres(base.region.cells)
     trips = facts.devices * float((counts * share).sum()) * weight(plan)
     truth = population.pairs(base.region.cells, lat, lon, population.slot_shares(np.array(table.starts_min)), trips)
-    found = release.flow_estimate(plan, _drawn(plan, facts, truth, counts * share, norms))
-    return [row for place, block in enumerate(dense) for row in _rows(plan, block, gathered(truth, base, block, (0, 1)), found, place)]
+    sides = []
+    for sign in (1, -1):
+        found = release.flow_estimate(plan, _drawn(plan, facts, truth, counts * share, norms, sign))
+        sides.append([row for place, block in enumerate(dense) for row in _rows(plan, block, gathered(truth, base, block, (0, 1)), found, place)])
+    return [_mean(a, b) for a, b in zip(*sides, strict=True)]
+
+
+def _mean(a: Expected, b: Expected) -> Expected:
+    error, printed = ((getattr(a, name) + getattr(b, name)) / 2 for name in ("relative_error", "printed"))
+    return replace(a, relative_error=error, printed=round(printed))
 
 
 def _settled(plan: release.Plan, norms: Floats, devices: Floats) -> release.Plan:
@@ -50,7 +59,7 @@ def _settled(plan: release.Plan, norms: Floats, devices: Floats) -> release.Plan
     return release.settled(plan, {release.NORMS: np.round(bins * release.GRID).astype(np.int64)})
 
 
-def _drawn(plan: release.Plan, facts: Facts, truth: Floats, trips: Floats, norms: Floats) -> dict[str, Ints]:
+def _drawn(plan: release.Plan, facts: Facts, truth: Floats, trips: Floats, norms: Floats, sign: int) -> dict[str, Ints]:
     """Noisy figures by block: what devices of each number of trips keep of them is the same share of every pair."""
     base, heavy = plan.of("flows")[0], norms**2 > (plan.heavy_edge or np.inf)
     kept = _kept(plan, facts, norms, heavy) * trips
@@ -63,7 +72,7 @@ def _drawn(plan: release.Plan, facts: Facts, truth: Floats, trips: Floats, norms
             exact = exact.sum(axis=1 if block.kind.endswith("departures") else 0)
         # Shrunk flows of everybody, and of heavy devices once more. Totals count each device in one band, and few pass their cap.
         bands = (trips[~heavy].sum(), trips[heavy].sum()) if block.kind.startswith("total_") else (kept.sum(), kept[heavy].sum())
-        drawn[block.name] = noisy(block, np.stack([exact * (band / trips.sum()) for band in bands[: block.shape[0]]]))
+        drawn[block.name] = noisy(block, np.stack([exact * (band / trips.sum()) for band in bands[: block.shape[0]]]), sign)
     return drawn
 
 

@@ -69,13 +69,17 @@ def test_a_child_gives_back_bytes_or_nothing() -> None:
     assert children.in_child(killed) is None
 
 
-def test_a_child_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(children, "SECONDS", 0.2)
-
-    def hangs() -> bytes:
-        time.sleep(60)
-        return b"late"
-
+def test_a_child_that_hangs_is_ended_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "SECONDS", 0.3)
     began = time.monotonic()
-    assert children.in_child(hangs) is None
+    with folder() as where:
+
+        def hangs() -> bytes:
+            (where / f"{os.getpid()}").touch()
+            time.sleep(60)
+            return b"late"
+
+        with pytest.raises(children.HungError):
+            children.in_child(hangs, tries=2)
+        assert len(list(where.iterdir())) == 2
     assert time.monotonic() - began < 30

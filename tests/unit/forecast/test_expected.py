@@ -98,7 +98,7 @@ def test_every_epsilon_is_tried_with_the_study_s_own_among_them(study: Make) -> 
 
 
 def test_pairs_too_many_to_be_held_are_not_forecast(study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flockwise.person.LARGEST_DENSE", 30_000)
+    monkeypatch.setattr("flockwise.person.LARGEST_DENSE", 6_000)
     found = rows(study(("resolution = 6\ncoarser = [5]", "resolution = 7\ncoarser = [6]")))
     assert found["flows", 7].relative_error is None
     assert found["flows", 7].printed is None
