@@ -36,10 +36,6 @@ def page(plan: release.Plan, facts: Facts, epsilons: Sequence[Variant], others: 
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     own = next(v for v in epsilons if v.epsilon == study.privacy.epsilon)
     title = f"What to expect of {study.name}"
-    kinds = [kind for kind in _TABLES if any(e.table == kind and e.relative_error is not None for e in own.found)] if len(epsilons) > 1 else []
-    plots = "".join(
-        f'<figure><figcaption>{_TABLES[kind]}</figcaption><div class="wide">{curves(kind, epsilons, float(own.epsilon))}</div></figure>' for kind in kinds
-    )
     days = f"{study.window.days} days from {study.window.start}, {study.window.timezone}"
     return f"""<!doctype html>
 <html lang="en">
@@ -76,9 +72,39 @@ def _curves(plots: str) -> str:
     """The section of plots; one epsilon alone makes no curve."""
     if not plots:
         return ""
+    return f"""{_plots(epsilons, own)}<section class="card"><h2>This study, and what other settings would give</h2>{_table(own, epsilons, others)}</section>
+<section class="card"><h2>What was assumed</h2><div class="prose"><p>{_assumed(facts)}</p>
+<p>Noise of the release's size was added to made-up figures, and estimated from them as from a release's. Where real places are rougher, or people
+travel otherwise, errors will differ.</p><p>They are errors against what the panel shows, not against the population:
+who is not in the panel is in no figure.</p></div></section>
+</main>
+</body>
+</html>
+"""
+
+
+def _curves(plots: str) -> str:
+    """The section of plots; one epsilon alone makes no curve."""
+    if not plots:
+        return ""
     return f"""<section class="card"><h2>Expected error by epsilon</h2>
 <p class="note">Relative error: the sum of all errors over the sum of all true figures of a table at a level; a pair of zones that is not printed
 counts as an error of its whole size. Both axes have equal steps of proportion.</p><div class="panels">{plots}</div></section>"""
+
+
+def _plots(epsilons: Sequence[Variant], own: Variant) -> str:
+    """The card of plots; none if one epsilon was tried, which makes no curve."""
+    if len(epsilons) < 2:
+        return ""
+    plots = "".join(
+        f'<figure><figcaption>{name}</figcaption><div class="wide">{curves(kind, epsilons, float(own.epsilon))}</div></figure>'
+        for kind, name in _TABLES.items()
+        if any(e.table == kind and e.relative_error is not None for e in own.found)
+    )
+    return f"""<section class="card"><h2>Expected error by epsilon</h2>
+<p class="note">Relative error: the sum of all errors over the sum of all true figures of a table at a level; a pair of zones that is not printed
+counts as an error of its whole size. Both axes have equal steps of proportion.</p><div class="panels">{plots}</div></section>
+"""
 
 
 def _sentence(text: str) -> str:
