@@ -56,8 +56,7 @@ def page(plan: release.Plan, facts: Facts, epsilons: Sequence[Variant], others: 
 <div class="promise"><p>{escape(_sentence(release.promise(plan)))}</p>
 <small>No data was read for this page. The errors are those of a population made of public facts.</small></div></div></header>
 <dl class="facts">{"".join(f'<div><dt>{escape(k)}</dt><dd class="value">{escape(v)}</dd></div>' for k, v in budget)}</dl>
-{_curves(plots)}
-<section class="card"><h2>This study, and what other settings would give</h2>{_table(own, epsilons, others)}</section>
+{_plots(epsilons, own)}<section class="card"><h2>This study, and what other settings would give</h2>{_table(own, epsilons, others)}</section>
 <section class="card"><h2>What was assumed</h2><div class="prose"><p>{_assumed(facts)}</p>
 <p>Noise of the release's size was added to made-up figures, and estimated from them as from a release's. Where real places are rougher, or people
 travel otherwise, errors will differ.</p><p>They are errors against what the panel shows, not against the population:
@@ -66,30 +65,6 @@ who is not in the panel is in no figure.</p></div></section>
 </body>
 </html>
 """
-
-
-def _curves(plots: str) -> str:
-    """The section of plots; one epsilon alone makes no curve."""
-    if not plots:
-        return ""
-    return f"""{_plots(epsilons, own)}<section class="card"><h2>This study, and what other settings would give</h2>{_table(own, epsilons, others)}</section>
-<section class="card"><h2>What was assumed</h2><div class="prose"><p>{_assumed(facts)}</p>
-<p>Noise of the release's size was added to made-up figures, and estimated from them as from a release's. Where real places are rougher, or people
-travel otherwise, errors will differ.</p><p>They are errors against what the panel shows, not against the population:
-who is not in the panel is in no figure.</p></div></section>
-</main>
-</body>
-</html>
-"""
-
-
-def _curves(plots: str) -> str:
-    """The section of plots; one epsilon alone makes no curve."""
-    if not plots:
-        return ""
-    return f"""<section class="card"><h2>Expected error by epsilon</h2>
-<p class="note">Relative error: the sum of all errors over the sum of all true figures of a table at a level; a pair of zones that is not printed
-counts as an error of its whole size. Both axes have equal steps of proportion.</p><div class="panels">{plots}</div></section>"""
 
 
 def _plots(epsilons: Sequence[Variant], own: Variant) -> str:
