@@ -120,7 +120,7 @@ def _check(name: str, claim: str, kind: noise.Kind, rho: Fraction | None, runs: 
     return Check(name, claim, run)
 
 
-QUIET = _check("membership", "who knows all others' records learns of a device's presence no more than mu", "rounded", None, 12_000)
+QUIET = _check("membership", "who knows all others' records learns of a device's presence no more than mu", "rounded", None, 16_000)
 LOUD_ROUNDED = _check("membership, loud", "the same at mu = 2, where half the noise shows in 200 runs", "rounded", _LOUD, 6_000)
-LOUD_DISCRETE = _check("membership, discrete", "the same at mu = 2 with discrete noise", "discrete", _LOUD, 400)
+LOUD_DISCRETE = _check("membership, discrete", "the same at mu = 2 with discrete noise", "discrete", _LOUD, 600)
 CANARIES = Check("canaries", "one release tells of many devices at once no more than epsilon", _canaries)
