@@ -23,7 +23,7 @@ from flockwise.errors import ConfigError
 if TYPE_CHECKING:
     from flockwise.store import Store
 
-__all__ = ["assess", "audit", "check", "demo", "ingest", "init", "ledger", "plan", "release", "report", "risk", "simulate", "verify"]
+__all__ = ["assess", "audit", "check", "demo", "ingest", "init", "ledger", "plan", "release", "report", "risk", "simulate", "verify", "weights"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -440,6 +440,39 @@ def verify(folder: Path) -> Outcome:
     from flockwise import artifact
 
     return Outcome(f"{folder} is whole.", {"checked": artifact.verify(Path(folder))})
+
+
+def weights(folder: Path, census: Path, out: Path, *, level: int, greatest: int) -> Outcome:
+    """Makes weights to the census for a later study from a published folder, and says where the panel covers too few people.
+
+    Args:
+        folder: a published folder with presence, without weights.
+        census: CSV file with the columns "cell" (H3, `level` or finer) and "people".
+        out: CSV file to write, with the columns "cell" and "weight", for `[weights] file` of a study; `out` + ".json" says where it comes from.
+        level: H3 resolution of the areas, one of the release's, 6 or coarser.
+        greatest: no weight is larger; the study's `[weights] greatest` must be the same.
+
+    Raises:
+        ArtifactError: the folder can't be read, was changed, or can't be set against a census.
+        DataError: the census can't be used.
+        ConfigError: a level or a greatest weight that can't be used.
+
+    Privacy:
+        Post-processing of a release that was charged, and a public census: no new charge. No data is read.
+    """
+    from flockwise import artifact
+    from flockwise import census as people
+
+    artifact.verify(Path(folder))
+    published, living = artifact.read(Path(folder)), people.read_census(Path(census))
+    found = people.weigh(people.device_nights(published), living, level, greatest)
+    write_durably(Path(out), people.table(found).encode())
+    beside = Path(f"{out}.json")
+    write_durably(beside, people.side_file(published, living, found, greatest).encode())
+    facts = {**people.told(found), "source": people.source_of(published, living), "files": [str(out), str(beside)]}
+    skew = "The panel is skewed: areas with a tenth of the people or more are covered otherwise than the whole." if found.skewed else None
+    notes = ("Made of published figures and the census: nothing was charged.", *([skew] if skew else []))
+    return Outcome(f"Weights for {facts['areas_with_a_weight']} areas.", facts, notes)
 
 
 def ledger(study_path: Path) -> Outcome:

@@ -153,6 +153,19 @@ def risk(study: Path, epsilon: str, out: Path, as_json: bool) -> None:
 
 @main.command()
 @_FOLDER
+@click.option("--census", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="CSV file with the columns cell and people.")
+@click.option("--level", type=click.IntRange(0, 15), required=True, help="H3 resolution of the areas: one of the release's, 6 or coarser.")
+@click.option("--greatest", type=click.IntRange(1, 100_000), required=True, help="No weight is larger.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="CSV file of weights to write; a .json file goes beside it.")
+@json_option
+@command_errors
+def weights(folder: Path, census: Path, level: int, greatest: int, out: Path, as_json: bool) -> None:
+    """Make weights to the census from a published folder, and say where its panel covers too few people. Charges nothing."""
+    show(api.weights(folder, census, out, level=level, greatest=greatest), as_json)
+
+
+@main.command()
+@_FOLDER
 @json_option
 @command_errors
 def verify(folder: Path, as_json: bool) -> None:
