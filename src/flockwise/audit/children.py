@@ -11,10 +11,12 @@ from collections.abc import Callable
 __all__ = ["HungError", "in_child"]
 
 SECONDS = 60.0
+PAUSE_S = 0.1
+"""A thread that was joined goes on for a moment to clean up, and a lock that it holds then (OpenDP's generator has one) stays locked in a forked child."""
 
 
 class HungError(Exception):
-    """A child did not end in time. If a library's thread holds a lock in the moment of the fork, the child waits for ever: it says nothing about the work."""
+    """A child did not end in time. If a thread holds a lock in the moment of the fork, the child waits for it for ever: that says nothing about the work."""
 
 
 def in_child(work: Callable[[], bytes], tries: int = 3) -> bytes | None:
@@ -36,6 +38,7 @@ def in_child(work: Callable[[], bytes], tries: int = 3) -> bytes | None:
 
 def _once(work: Callable[[], bytes]) -> tuple[bool, bytes | None]:
     here, there = os.pipe()
+    time.sleep(PAUSE_S)
     child = os.fork()
     if child == 0:
         try:

@@ -281,7 +281,11 @@ class FlowsTable(_TableBase):
         100, ge=1, le=10_000, description="Contribution bound of the totals by origin and destination, to which clipped flows are scaled up: a norm of trips."
     )
     ghosts: int = Field(
-        5, ge=1, le=1000, description="Expected number of published rows that are empty in truth, at each level; at most one in 1,000 of the domain."
+        5,
+        ge=1,
+        le=1000,
+        description="Expected number of published rows that are empty in truth, at most, for a table of more than 50 million figures; at most one in 1,000 "
+        "of the domain. Smaller tables have a rule of their own.",
     )
 
     @field_validator("slots")

@@ -147,8 +147,8 @@ def meaning(rho: Fraction, epsilon: Fraction, delta: Fraction, windows: int, kin
             f"""Someone who knows everyone else's records and guesses whether this device was in the data is right at most {bound} times in 100 (50 by a coin),
             in this window.""",
             f"""From epsilon {_stated(epsilon)} and delta {eta} alone, that bound would be {guess_percent_from_epsilon(epsilon, delta)} times in 100.""",
-            f"""No certainty is ruled out altogether, since a draw can be unlucky: starting from even odds, that someone becomes more than {unlucky} % certain
-            with probability at most {eta}.""",
+            f"""No certainty is ruled out altogether, since a draw can be unlucky: starting from even odds, that someone becomes, rightly, more than {unlucky} %
+            certain with probability at most {eta}.""",
             f"""A person who carries several devices is covered less: k devices cost k x k times as much. Two give epsilon {two} at delta {eta}, three
             {three}.""",
             f"""Counted as replacing one device's pings by another's, instead of adding or removing them, the charge is twice as large: epsilon {swapped} at

@@ -111,7 +111,7 @@ def _plan(study: Study, norm: int | None, heavy_edge: int | None, *, settled: bo
             blocks += more
     clip = PrivateClip(clip_rho, EDGES, noise.sigma_for(GRID * GRID, 1, clip_rho)) if clip_rho else None
     for block in blocks:
-        _check_size(block)
+        _check_size(block, finest=flows is not None and block.level == flows.resolution)
     found = tuple(blocks)
     if digest is None:
         digest = digest_of(described(study, rho, groups, clip, found))
@@ -161,8 +161,8 @@ def _bands(study: Study) -> int:
     return BANDS if table is not None and BANDS * cells * cells * len(table.slots) <= person.LARGEST_DENSE else 1
 
 
-def _check_size(block: Block) -> None:
-    largest = 1 << 62 if block.kind == "flows" else person.LARGEST_DENSE
+def _check_size(block: Block, finest: bool) -> None:
+    largest = 1 << 62 if block.kind == "flows" and finest else person.LARGEST_DENSE
     if block.size > largest:
         raise ConfigError(
             "PLAN_DOMAIN_TOO_LARGE",

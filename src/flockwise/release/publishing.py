@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def publish(study: Study, out: Path, progress: Progress | None = None) -> Publis
         entry = book.mark(entry, "drawn")
     plan = settled(plan, noisy)
     tables, shown = build(plan, noisy)
-    final = artifact.write(out, tables, certificate(plan, inputs, noisy, shown), record.texts(facts_of(plan, shown)))
+    final = artifact.write(out, tables, certificate(plan, vault.keyed_digest(plan.digest), noisy, shown), record.texts(facts_of(plan, shown)))
     if entry.status != "published":
         book.mark(entry, "published")
     log.info("released %s", study.name)
@@ -122,6 +123,9 @@ def _draw(
     adaptive composition of the charge's reserved parts. There is no second look.
     """
     _certify(plan)
+    if plan.clip is not None:
+        # The charge comes before the choice: whatever the histogram chooses has to work. The greatest norm has the least weights.
+        settle(plan, plan.clip.edges[-1], plan.clip.edges[-1]).rules()
     book.require(plan.rho)
     threads = os.cpu_count() or 1
     engine = engines.LocalEngine(threads)
@@ -174,6 +178,8 @@ def settled(plan: Plan, noisy: Mapping[str, npt.NDArray[np.int64]]) -> Plan:
 
 
 def _certify(plan: Plan) -> None:
+    if sum((rho for _, rho, *_ in plan.scales), Fraction(0)) > plan.rho:
+        raise InternalError("RELEASE_PARTS", what="The parts of the charge come to more than the charge.", state="Nothing was drawn.")
     for _, rho, bound, weights, sigmas in plan.scales:
         noise.certify(bound, weights, sigmas, rho, plan.noise_kind)
 

@@ -108,7 +108,7 @@ def publish(study: Study, epsilon: str, out: Path, progress: Progress | None = N
     if entry.status == "charged":
         entry = book.mark(entry, "drawn")
     rows = rows_of(plan, noisy)
-    _write(out, plan, inputs, rows)
+    _write(out, plan, vault.keyed_digest(plan.digest), rows)
     if entry.status != "published":
         book.mark(entry, "published")
     log.info("assessed the disclosure risk of %s", study.name)

@@ -158,9 +158,13 @@ class Store:
         files = [[s.name, sorted(s.files.items())] for s in self._manifest.segments]
         return hashlib.sha256(json.dumps([files, self._manifest.key_id]).encode()).hexdigest()
 
-    def keyed_digest(self) -> str:
-        """HMAC-SHA256 of the content digest under the secret key: what a certificate may print."""
-        return hmac.new(keys.derive(self._key, "digest"), self.content_digest().encode(), hashlib.sha256).hexdigest()
+    def keyed_digest(self, plan: str = "") -> str:
+        """HMAC-SHA256 of the content digest under the secret key. Without a plan it is for the ledger alone.
+
+        Args:
+            plan: digest of the plan for whose certificate it is. Two certificates then don't tell whether the store changed in between (an opt-out, say).
+        """
+        return hmac.new(keys.derive(self._key, "digest"), (plan + self.content_digest()).encode(), hashlib.sha256).hexdigest()
 
     def ingest(
         self,

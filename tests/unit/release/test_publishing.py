@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import World
 
 from flockwise import api, config, person, release
-from flockwise.errors import BudgetError, InternalError, RuleError, StoreError
+from flockwise.errors import BudgetError, ConfigError, InternalError, RuleError, StoreError
 from flockwise.release import publishing
 from flockwise.release.plan import described
 from flockwise.release.sums import all_levels
@@ -202,3 +202,27 @@ def test_a_settled_plan_keeps_its_digest_and_its_other_blocks(small_world: World
         release.settle(other, plan.clip.edges[9], plan.clip.edges[12])
     with pytest.raises(InternalError):
         release.settle(plan, plan.clip.edges[9] + 1, plan.clip.edges[12])
+
+
+def test_certificates_of_two_plans_do_not_tell_whether_the_data_changed(edited: Callable[[str, str], World], tmp_path: Path) -> None:
+    """The digests of two plans on one state of the store differ, as those of two states would."""
+    world = edited("radius_m = 100", "radius_m = 150")
+    api.release(world.study, tmp_path / "other")
+    first, second = (json.loads((folder / "certificate.json").read_text())["input"]["digest"] for folder in (world.published, tmp_path / "other"))
+    assert first != second
+
+
+def test_what_the_histogram_could_choose_is_tried_before_the_charge(edited: Callable[[str, str], World], tmp_path: Path) -> None:
+    world = edited('weight = "1/4"', 'weight = "1/100000"')
+    before = spent(world)
+    with pytest.raises(RuleError, match="PRIVACY_SHARE_TOO_SMALL"):
+        api.release(world.study, tmp_path / "none")
+    assert spent(world) == before
+
+
+def test_only_the_finest_pairs_may_be_too_many_to_be_held(small_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = config.load(small_world.study)
+    release.make_plan(study)
+    monkeypatch.setattr(person, "LARGEST_DENSE", 3_000)
+    with pytest.raises(ConfigError, match="PLAN_DOMAIN_TOO_LARGE"):
+        release.make_plan(study)
