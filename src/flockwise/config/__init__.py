@@ -13,12 +13,16 @@ from flockwise.config.model import (
     Stays,
     Store,
     Study,
+    SupplierSpec,
     Table,
     WindowSpec,
 )
+from flockwise.config.purposes import FORBIDDEN, PURPOSES, Purpose
 from flockwise.config.template import ColumnGuess, guess_columns, template
 
 __all__ = [
+    "FORBIDDEN",
+    "PURPOSES",
     "Cleaning",
     "ColumnGuess",
     "FlowsTable",
@@ -27,10 +31,12 @@ __all__ = [
     "PresenceTable",
     "Privacy",
     "Publisher",
+    "Purpose",
     "RegionSpec",
     "Stays",
     "Store",
     "Study",
+    "SupplierSpec",
     "Table",
     "WindowSpec",
     "guess_columns",

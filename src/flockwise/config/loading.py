@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from flockwise.config.model import Study
+from flockwise.config.purposes import refuse_forbidden
 from flockwise.errors import ConfigError
 
 __all__ = ["load", "parse", "schema"]
@@ -19,6 +20,7 @@ def load(path: Path) -> Study:
 
     Raises:
         ConfigError: the file is missing, is not TOML, has unknown keys or values that do not fit.
+        RuleError: PURPOSE_FORBIDDEN, for a purpose that no study can declare.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -38,6 +40,7 @@ def parse(text: str, folder: Path) -> Study:
 
     Raises:
         ConfigError: as for `load`.
+        RuleError: PURPOSE_FORBIDDEN, for a purpose that no study can declare.
     """
     try:
         raw = tomllib.loads(text)
@@ -51,10 +54,12 @@ def parse(text: str, folder: Path) -> Study:
         ("region", "geojson"),
         ("region", "cells_file"),
         ("weights", "file"),
+        ("supplier", "file"),
     ):
         part = raw.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str):
             part[key] = str(folder / part[key])
+    refuse_forbidden(raw.get("purpose"))
     try:
         return Study.model_validate(raw)
     except ValidationError as error:

@@ -17,6 +17,7 @@ from flockwise.base.region import Region
 from flockwise.base.window import Window
 from flockwise.config.conninfo import without_secret
 from flockwise.config.publisher import Publisher
+from flockwise.config.purposes import Purpose
 from flockwise.config.weights import UNITS, AreaWeights, read_weights
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Stays",
     "Store",
     "Study",
+    "SupplierSpec",
     "Table",
     "Weights",
     "WindowSpec",
@@ -153,7 +155,12 @@ class Input(_Part):
     lon: str = Field(description="Column of the longitude in degrees (WGS 84).")
     accuracy: str | None = Field(None, description="Column of the horizontal accuracy in metres.")
     consent: str | None = Field(None, description="Column of consent: true or false, or the time from which it holds (null: none).")
-    opt_out: str | None = Field(None, description="Column that is true where the device's owner opted out of tracking.")
+    consent_text: str | None = Field(None, description="Column of the consent text that was agreed to: a version of the supplier record's [[consent]].")
+    purposes: str | None = Field(
+        None, description="Column of the purposes that the row was given for: text with ; , or | between them, or a list. Others than the study's are refused."
+    )
+    withdrawn: str | None = Field(None, description="Column of withdrawal: true, or its time. Acts on all rows of the device, whenever and however delivered.")
+    opt_out: str | None = Field(None, description="Column that is true where the device's owner opted out of tracking. Acts on all rows of the device.")
     consent_basis: str | None = Field(None, description="Without a consent column: the supplier's statement that every row was given with consent.")
 
     @field_validator("time_zone")
@@ -165,7 +172,9 @@ class Input(_Part):
     def _consented(self) -> Input:
         if self.consent is None and not (self.consent_basis or "").strip():
             raise ValueError("name the consent column, or write in consent_basis what the supplier states about consent")
-        named = [c for c in (self.device, self.time, self.lat, self.lon, self.accuracy, self.consent, self.opt_out) if c is not None]
+        if self.consent_text is not None and self.consent is None:
+            raise ValueError("consent_text goes with the consent column")
+        named = self.columns
         if len(set(named)) != len(named):
             raise ValueError("two meanings name the same column")
         return self
@@ -173,8 +182,15 @@ class Input(_Part):
     @property
     def columns(self) -> list[str]:
         """Every column that is read, in a fixed order."""
-        every = (self.device, self.time, self.lat, self.lon, self.accuracy, self.consent, self.opt_out)
-        return [c for c in every if c is not None]
+        rights = (self.consent, self.consent_text, self.purposes, self.withdrawn, self.opt_out)
+        return [c for c in (self.device, self.time, self.lat, self.lon, self.accuracy, *rights) if c is not None]
+
+
+class SupplierSpec(_Part):
+    """Whose pings these are: the supplier's record, and how long a release may follow after it has lapsed."""
+
+    file: Path = Field(description="The supplier's record (supplier.toml), relative to the study file.")
+    grace_days: int = Field(30, ge=0, le=90, description="A lapsed record blocks ingests at once, and releases after this many days. Public.")
 
 
 class Cleaning(_Part):
@@ -313,8 +329,10 @@ class Study(_Part):
     """A study: whose pings, where, when, under which promise, and what is published."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .,_-]{0,79}$", description="Letters, digits, spaces, commas, dots, underscores and hyphens.")
+    purpose: Purpose | None = Field(None, description="What the figures are for, from the closed list at the end of docs/reference/study.md.")
     store: Store
     ledger: Ledger
+    supplier: SupplierSpec | None = None
     region: RegionSpec
     window: WindowSpec
     input: Input
@@ -330,6 +348,8 @@ class Study(_Part):
         kinds = [t.kind for t in self.tables]
         if len(set(kinds)) != len(kinds):
             raise ValueError("a study has at most one table of each kind")
+        if self.input.purposes is not None and self.purpose is None:
+            raise ValueError("[input] purposes is held against the study's purpose: declare one")
         for table in self.tables:
             if isinstance(table, PresenceTable):
                 self.time_window.slots(table.slot_minutes)

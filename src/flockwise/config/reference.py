@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from flockwise.config.loading import schema
+from flockwise.config.purposes import FORBIDDEN, PURPOSES
 
 __all__ = ["reference"]
 
 _SECTIONS = (
     ("Store", "[store]"),
     ("Ledger", "[ledger]"),
+    ("SupplierSpec", "[supplier]"),
     ("RegionSpec", "[region]"),
     ("WindowSpec", "[window]"),
     ("Input", "[input]"),
@@ -39,14 +41,16 @@ def reference() -> str:
         "",
         "## At the top",
         "",
-        *_table({"properties": {"name": whole["properties"]["name"]}, "required": ["name"]}),
+        *_table({"properties": {key: whole["properties"][key] for key in ("name", "purpose")}, "required": ["name"]}),
         "",
         "`store`, `ledger`, `region`, `window`, `input`, `privacy` and at least one of `tables` are required; `cleaning` and `stays` have defaults;",
-        "`publisher` is optional.",
+        "`publisher` and `supplier` are optional.",
     ]
     for name, title in _SECTIONS:
         part = whole["$defs"][name]
         lines += ["", f"## {title}", "", part["description"].split("\n")[0], "", *_table(part)]
+    lines += ["", "## Purposes", "", "| purpose | what it means |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in PURPOSES.items())]
+    lines += ["", "What no study can declare (`PURPOSE_FORBIDDEN`), and why:", "", *(f"- {name}: {reason}" for name, _, reason in FORBIDDEN)]
     return "\n".join(lines) + "\n"
 
 

@@ -9,12 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from flockwise.governance.consent import ALWAYS, ANY_TEXT, BEFORE_CONSENT, NEVER, NOT_CONSENTED, OTHER_PURPOSE, ConsentTexts, consents
+
 __all__ = ["ALWAYS", "BAD_TIME", "NEVER", "REASONS", "DoorRules", "Rows", "Verdict", "judge"]
 
 Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
+Ints16 = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
 
 REASONS = (
     "accepted",
@@ -26,37 +30,55 @@ REASONS = (
     "outside_window",
     "no_consent",
     "before_consent",
+    "other_purpose",
+    "withdrawn",
     "opted_out",
+    "deleted",
     "outside_region",
+    "sensitive_place",
+    "gathering",
     "poor_accuracy",
 )
-"""Reasons in the order in which they are looked for.
+"""Reasons in the order in which they are looked for: broken rows, then consent, then place, then accuracy.
 
 accepted: the row may enter. malformed: a CSV line with the wrong number of fields (counted by the reader). null: the device, the time or a coordinate is
-missing. bad_value: an identifier, a coordinate, an accuracy, a consent or an opt-out that can't be read. bad_time: a time that can't be read or does not
-exist in the declared zone. out_of_range: not on Earth, not finite, or exactly 0, 0. outside_window: not in the study's window. no_consent: consent is
-missing or refused. before_consent: earlier than the consent. opted_out: the device's owner opted out (on any row of any delivery).
-outside_region: in no cell of the region. poor_accuracy: worse than the study allows, or negative (telephones report so that a position is invalid).
+missing. bad_value: an identifier, a coordinate, an accuracy, a consent, a purpose, a withdrawal or an opt-out that can't be read. bad_time: a time that
+can't be read or does not exist in the declared zone. out_of_range: not on Earth, not finite, or exactly 0, 0. outside_window: not in the study's window.
+no_consent: consent is missing or refused, or was given when no consent text of the supplier was shown. before_consent: earlier than the consent.
+other_purpose: neither the row nor the consent text covers the study's purpose. withdrawn: consent was withdrawn, opted_out: the device's owner opted out
+of tracking (both on any row of any delivery). deleted: the device is on a deletion list. outside_region: in no cell of the region. sensitive_place: within
+a sensitive place's distance. gathering: at a declared gathering. poor_accuracy: worse than the study allows, or negative (telephones report so that a
+position is invalid).
 """
 
 NULL, UNREADABLE = 1, 2
 BAD_TIME = np.iinfo(np.int64).min
-ALWAYS = np.iinfo(np.int64).min
-NEVER = np.iinfo(np.int64).max
 
 _NULL, _BAD_VALUE, _BAD_TIME, _RANGE, _WINDOW = 2, 3, 4, 5, 6
-_NO_CONSENT, _BEFORE, _OPTED_OUT, _REGION, _ACCURACY = 7, 8, 9, 10, 11
+_NO_CONSENT, _BEFORE, _PURPOSE, _WITHDRAWN, _OPTED_OUT = 7, 8, 9, 10, 11
+_REGION, _SENSITIVE, _GATHERING, _ACCURACY = 13, 14, 15, 16
 _UNKNOWN = -1
 _GREATEST_DM = 2_000_000_000.0
+
+SENSITIVE_PLACE, GATHERING = 1, 2
+"""What `suppress` says of a point; 0: nothing."""
 
 
 @dataclass(frozen=True)
 class DoorRules:
-    """The study's public limits: window [start_us, end_us) in UTC microseconds, greatest accuracy in decimetres."""
+    """The study's public limits.
+
+    Args:
+        start_us: start of the window, UTC microseconds.
+        end_us: first instant after it.
+        accuracy_dm: greatest accuracy in decimetres.
+        texts: the supplier's consent texts; None for a study without a supplier's record.
+    """
 
     start_us: int
     end_us: int
     accuracy_dm: int
+    texts: ConsentTexts | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +93,9 @@ class Rows:
         accuracy_m: float64, NaN for unknown; None if the delivery has no such column.
         consent_us: int64, the instant from which consent holds; ALWAYS, NEVER; None if the supplier's statement covers every row.
         opted_out: bool; None if the delivery has no such column.
+        consent_text: int16, which of the rules' texts was agreed to, or UNKNOWN_TEXT; None if the delivery has no such column.
+        purpose_fits: bool, whether the row's own purposes hold the study's; None if the delivery has no such column.
+        withdrawn: bool; None if the delivery has no such column.
     """
 
     problems: Bytes
@@ -79,7 +104,10 @@ class Rows:
     lon: Floats
     accuracy_m: Floats | None
     consent_us: Ints | None
-    opted_out: npt.NDArray[np.bool_] | None
+    opted_out: Bools | None
+    consent_text: Ints16 | None = None
+    purpose_fits: Bools | None = None
+    withdrawn: Bools | None = None
 
 
 @dataclass(frozen=True)
@@ -101,13 +129,14 @@ class Verdict:
     place: Ints32
 
 
-def judge(rows: Rows, rules: DoorRules, find: Callable[[Ints32, Ints32], Ints32]) -> Verdict:
+def judge(rows: Rows, rules: DoorRules, find: Callable[[Ints32, Ints32], Ints32], suppress: Callable[[Ints32, Ints32, Ints], Bytes] | None = None) -> Verdict:
     """The verdict on each row: a function of that row and public limits alone.
 
     Args:
         rows: columns of one batch.
         rules: public limits of the study.
         find: position in the region of points in millionths of a degree, -1 outside: `CellGrid.index`.
+        suppress: SENSITIVE_PLACE, GATHERING or 0 for points in millionths of a degree and UTC microseconds.
 
     Privacy: no row's verdict depends on another row. Counts of reasons are for the data steward; they are not charged and never published.
 
@@ -118,15 +147,32 @@ def judge(rows: Rows, rules: DoorRules, find: Callable[[Ints32, Ints32], Ints32]
         'out_of_range'
     """
     n = len(rows.t_us)
-    accuracy = rows.accuracy_m if rows.accuracy_m is not None else np.empty(0)
-    consent = rows.consent_us if rows.consent_us is not None else np.empty(0, np.int64)
-    opted = rows.opted_out if rows.opted_out is not None else np.empty(0, np.bool_)
+    texts = rules.texts
     reason = np.zeros(n, np.uint8)
     lat_e6, lon_e6 = np.empty(n, np.int32), np.empty(n, np.int32)
     _position(rows.lat, rows.lon, lat_e6, lon_e6, reason)
     place = find(lat_e6, lon_e6)
     accuracy_dm = np.full(n, _UNKNOWN, np.int32)
-    _reasons(rows.problems, rows.t_us, accuracy, consent, opted, place, rules.start_us, rules.end_us, rules.accuracy_dm, reason, accuracy_dm)
+    _reasons(
+        rows.problems,
+        rows.t_us,
+        rows.accuracy_m if rows.accuracy_m is not None else np.empty(0),
+        rows.consent_us if rows.consent_us is not None else np.empty(0, np.int64),
+        rows.consent_text if rows.consent_text is not None else np.empty(0, np.int16),
+        texts.from_us if texts is not None else np.empty(0, np.int64),
+        texts.until_us if texts is not None else np.empty(0, np.int64),
+        texts.fits if texts is not None else np.empty(0, np.bool_),
+        rows.purpose_fits if rows.purpose_fits is not None else np.empty(0, np.bool_),
+        rows.withdrawn if rows.withdrawn is not None else np.empty(0, np.bool_),
+        rows.opted_out if rows.opted_out is not None else np.empty(0, np.bool_),
+        place,
+        suppress(lat_e6, lon_e6, rows.t_us) if suppress is not None else np.empty(0, np.uint8),
+        rules.start_us,
+        rules.end_us,
+        rules.accuracy_dm,
+        reason,
+        accuracy_dm,
+    )
     return Verdict(reason, lat_e6, lon_e6, accuracy_dm, place)
 
 
@@ -149,16 +195,24 @@ def _reasons(
     t_us: Ints,
     accuracy_m: Floats,
     consent_us: Ints,
-    opted_out: npt.NDArray[np.bool_],
+    consent_text: Ints16,
+    from_us: Ints,
+    until_us: Ints,
+    fits: Bools,
+    purpose_fits: Bools,
+    withdrawn: Bools,
+    opted_out: Bools,
     place: Ints32,
+    suppressed: Bytes,
     start_us: int,
     end_us: int,
     limit_dm: int,
     reason: Bytes,
     accuracy_dm: Ints32,
 ) -> None:
-    """Writes the first reason that applies; `reason` comes in with the verdict on the position."""
-    with_accuracy, with_consent, with_opt_out = len(accuracy_m) > 0, len(consent_us) > 0, len(opted_out) > 0
+    """Writes the first reason that applies; `reason` comes in with the verdict on the position. An empty column is one that the delivery lacks."""
+    with_accuracy, with_consent, with_text, with_purposes = len(accuracy_m) > 0, len(consent_us) > 0, len(consent_text) > 0, len(purpose_fits) > 0
+    with_withdrawn, with_opt_out, with_places = len(withdrawn) > 0, len(opted_out) > 0, len(suppressed) > 0
     for i in range(len(t_us)):
         t = t_us[i]
         poor = False
@@ -171,21 +225,34 @@ def _reasons(
                 poor = accuracy_dm[i] > limit_dm
         if problems[i] & NULL:
             reason[i] = _NULL
-        elif problems[i] & UNREADABLE:
-            reason[i] = _BAD_VALUE
-        elif t == BAD_TIME:
-            reason[i] = _BAD_TIME
-        elif reason[i] == _RANGE:
             continue
-        elif t < start_us or t >= end_us:
+        if problems[i] & UNREADABLE:
+            reason[i] = _BAD_VALUE
+            continue
+        if t == BAD_TIME:
+            reason[i] = _BAD_TIME
+            continue
+        if reason[i] == _RANGE:
+            continue
+        if t < start_us or t >= end_us:
             reason[i] = _WINDOW
-        elif with_consent and consent_us[i] == NEVER:
+            continue
+        found = consents(t, consent_us[i] if with_consent else ALWAYS, consent_text[i] if with_text else ANY_TEXT, from_us, until_us, fits)
+        if found == NOT_CONSENTED:
             reason[i] = _NO_CONSENT
-        elif with_consent and t < consent_us[i]:
+        elif found == BEFORE_CONSENT:
             reason[i] = _BEFORE
+        elif found == OTHER_PURPOSE or (with_purposes and not purpose_fits[i]):
+            reason[i] = _PURPOSE
+        elif with_withdrawn and withdrawn[i]:
+            reason[i] = _WITHDRAWN
         elif with_opt_out and opted_out[i]:
             reason[i] = _OPTED_OUT
         elif place[i] < 0:
             reason[i] = _REGION
+        elif with_places and suppressed[i] == SENSITIVE_PLACE:
+            reason[i] = _SENSITIVE
+        elif with_places and suppressed[i] == GATHERING:
+            reason[i] = _GATHERING
         elif poor:
             reason[i] = _ACCURACY

@@ -7,7 +7,9 @@ Rules that a user can rely on:
   one in the hour that they skip does not exist and is a bad time.
 - Fractions below a microsecond are dropped (timestamps and texts) or rounded (numbers).
 - The nil UUID is what telephones send for an owner who limits tracking: such rows count as opted out.
-- Unknown accuracy (null, NaN) is kept as unknown. A null opt-out is no opt-out; a null consent is no consent.
+- Unknown accuracy (null, NaN) is kept as unknown. A null opt-out is no opt-out, a null withdrawal none; a null consent is no consent, a row without
+  purposes is for none, and a row that names no consent text has none.
+- A withdrawal is true, or a time, whichever: what the device sent before it withdrew is not used either.
 """
 
 from __future__ import annotations
@@ -20,10 +22,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from numba import njit
 
 from flockwise.config import Input
 from flockwise.errors import InternalError
+from flockwise.governance import ConsentTexts
+from flockwise.governance.consent import UNKNOWN_TEXT
 from flockwise.governance.door import ALWAYS, BAD_TIME, NEVER, NULL, UNREADABLE, Rows
 from flockwise.store import parse
 from flockwise.store.kinds import is_text
@@ -89,7 +94,7 @@ class Batch:
     Args:
         high: first half of each pseudonym.
         low: second half.
-        opting_out: rows that say that their device opted out, whatever else is wrong with them; None without such a column.
+        opting_out: rows that say that their device opted out or withdrew, whatever else is wrong with them; None without such columns.
         rows: the door's columns.
     """
 
@@ -107,11 +112,15 @@ class Reader:
         mapping: the study's [input].
         clock: of the declared zone, if there is one.
         pseudonyms: of the study's data set and kind of identifier.
+        purpose: what the study is for; needed with a column of purposes.
+        texts: the supplier's consent texts; needed with a column of consent texts.
     """
 
     mapping: Input
     clock: WallClock | None
     pseudonyms: Pseudonyms
+    purpose: str | None = None
+    texts: ConsentTexts | None = None
 
     def read(self, batch: pa.RecordBatch) -> Batch:
         """Pseudonyms and the door's columns of one batch."""
@@ -124,12 +133,16 @@ class Reader:
         lon = _floats(_decoded(batch.column(m.lon)), problems, NULL)
         accuracy = None if m.accuracy is None else _floats(_decoded(batch.column(m.accuracy)), problems, 0)
         consent = None if m.consent is None else self._consent(_decoded(batch.column(m.consent)), problems)
+        text = None if m.consent_text is None else self._text(_decoded(batch.column(m.consent_text)))
+        fits = None if m.purposes is None else self._fits(batch.column(m.purposes))
+        withdrawn = None if m.withdrawn is None else self._consent(_decoded(batch.column(m.withdrawn)), problems) != NEVER
         opted = None if m.opt_out is None else _truths(_decoded(batch.column(m.opt_out)), problems)
-        opting_out = None if opted is None else opted & known
+        leaving = [c for c in (withdrawn, opted) if c is not None]
+        opting_out = None if not leaving else np.logical_or.reduce(leaving) & known
         if nil is not None:
             opting_out = None if opting_out is None else opting_out & ~nil
             opted = nil if opted is None else opted | nil
-        return Batch(high, low, opting_out, Rows(problems, t_us, lat, lon, accuracy, consent, opted))
+        return Batch(high, low, opting_out, Rows(problems, t_us, lat, lon, accuracy, consent, opted, text, fits, withdrawn))
 
     def _devices(self, column: pa.Array[Any], problems: Bytes) -> tuple[Ints, Ints, Bools | None]:
         _mark_null(column, problems)
@@ -221,11 +234,38 @@ class Reader:
             late = raw > 1 if self.mapping.time_format in _PER_UNIT else np.zeros(len(raw), np.bool_)
             if not late.all():
                 problems[~late & (raw != 0) & (raw != 1)] |= UNREADABLE
-            times = self._unix(column, problems, 0) if late.any() else raw
+            times = self._bad_consent(self._unix(column, problems, 0), ~late, problems) if late.any() else raw
             values = np.where(late, times, np.where(raw == 1, ALWAYS, NEVER))
         else:
             values = self._consent_text(column, problems)
         return values if missing is None else np.where(missing, NEVER, values)
+
+    def _text(self, column: pa.Array[Any]) -> npt.NDArray[np.int16]:
+        """Which of the supplier's consent texts a row names: its position, or UNKNOWN_TEXT."""
+        names = self.texts.names if self.texts is not None else ()
+        if pa.types.is_null(column.type):
+            return np.full(len(column), UNKNOWN_TEXT, np.int16)
+        if pa.types.is_integer(column.type):
+            column = column.cast(pa.string())
+        found = pc.index_in(column.cast(pa.binary()), value_set=pa.array([name.encode() for name in names], pa.binary()))
+        return np.asarray(found.fill_null(UNKNOWN_TEXT)).astype(np.int16)
+
+    def _fits(self, column: pa.Array[Any]) -> Bools:
+        """Whether a row's own purposes hold the study's."""
+        if self.purpose is None:
+            raise InternalError("INGEST_NO_PURPOSE", what="A column of purposes has no purpose to be held against.")
+        if isinstance(column, pa.DictionaryArray):  # the words are looked through once, not once a row
+            found = np.append(self._fits(column.dictionary), False)
+            return np.asarray(found[np.asarray(column.indices.cast(pa.int64()).fill_null(len(column.dictionary)))])
+        if pa.types.is_null(column.type):
+            return np.zeros(len(column), np.bool_)
+        if isinstance(column, pa.ListArray | pa.LargeListArray):
+            words = self._fits(column.flatten())
+            lengths = np.asarray(column.value_lengths().fill_null(0))
+            out = np.zeros(len(column), np.bool_)
+            out[np.repeat(np.arange(len(column)), lengths)[words]] = True
+            return out
+        return parse.mentions(*parse.texts(column), self.purpose)
 
     def _consent_text(self, column: pa.Array[Any], problems: Bytes) -> Ints:
         data, offsets = parse.texts(column)

@@ -80,6 +80,20 @@ def check_types(schema: pa.Schema, mapping: Input, shown: str) -> None:
         if not (t.is_boolean(consent) or t.is_timestamp(consent) or is_text(consent) or t.is_integer(consent) or t.is_null(consent)):
             refuse("consent", mapping.consent, "true or false, or times", "Correct [input] consent.")
         _refuse_naive(consent, mapping, mapping.consent, shown)
+    if mapping.withdrawn is not None:
+        withdrawn = kind(mapping.withdrawn)
+        if not (t.is_boolean(withdrawn) or t.is_timestamp(withdrawn) or is_text(withdrawn) or t.is_integer(withdrawn) or t.is_null(withdrawn)):
+            refuse("withdrawn", mapping.withdrawn, "true or false, or times", "Correct [input] withdrawn.")
+        _refuse_naive(withdrawn, mapping, mapping.withdrawn, shown)
+    if mapping.consent_text is not None:
+        version = kind(mapping.consent_text)
+        if not (is_text(version) or t.is_integer(version) or t.is_null(version)):
+            refuse("consent_text", mapping.consent_text, "text: versions of the supplier's consent texts", "Correct [input] consent_text.")
+    if mapping.purposes is not None:
+        purposes = kind(mapping.purposes)
+        listed = isinstance(purposes, pa.ListType | pa.LargeListType) and is_text(_plain(purposes.value_type))
+        if not (is_text(purposes) or t.is_null(purposes) or listed):
+            refuse("purposes", mapping.purposes, "text with ; , or | between the purposes, or a list of texts", "Correct [input] purposes.")
     if mapping.opt_out is not None:
         opt_out = kind(mapping.opt_out)
         if not (t.is_boolean(opt_out) or is_text(opt_out) or t.is_integer(opt_out) or t.is_null(opt_out)):

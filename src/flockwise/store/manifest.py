@@ -20,6 +20,7 @@ MANIFEST = "manifest.json"
 
 _NAMES = {
     "dataset": "[ledger] dataset",
+    "purpose": "purpose",
     "device_type": "[input] device_type",
     "resolution": "the finest resolution of [[tables]]",
     "region": "[region]",
@@ -160,6 +161,7 @@ def settings_of(study: Study) -> dict[str, Any]:
     """What a store depends on, as plain values."""
     return {
         "dataset": study.ledger.dataset,
+        "purpose": study.purpose,
         "device_type": study.input.device_type,
         "region": hashlib.sha256(study.area.cells.astype("<i8").tobytes()).hexdigest(),
         "resolution": study.store_resolution,

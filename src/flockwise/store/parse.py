@@ -20,6 +20,7 @@ __all__ = [
     "TRUE",
     "ZONED",
     "integers",
+    "mentions",
     "numbers",
     "texts",
     "times",
@@ -91,6 +92,13 @@ def truths(data: Bytes, offsets: Ints) -> Bytes:
     return status
 
 
+def mentions(data: Bytes, offsets: Ints, word: str) -> npt.NDArray[np.bool_]:
+    """Whether each text names a word among those between ; , or |. Blanks around words and capitals do not matter."""
+    out = np.zeros(len(offsets) - 1, np.bool_)
+    _mentions(data, offsets, np.frombuffer(word.lower().encode(), np.uint8), out)
+    return out
+
+
 def uuids(data: Bytes, offsets: Ints) -> tuple[Bytes, Bytes]:
     """UUIDs as (n, 16) bytes, and their status. Read are 32 digits, or 8-4-4-4-12, plain, in braces or after urn:uuid:."""
     values, status = np.zeros((len(offsets) - 1, 16), np.uint8), np.empty(len(offsets) - 1, np.uint8)
@@ -124,6 +132,26 @@ def _word(data: Bytes, a: int, b: int, word: bytes) -> bool:
         if c != word[i]:
             return False
     return True
+
+
+@njit(nogil=True, cache=True)
+def _mentions(data: Bytes, offsets: Ints, word: Bytes, out: npt.NDArray[np.bool_]) -> None:
+    for i in range(len(out)):
+        a, end = offsets[i], offsets[i + 1]
+        while a < end and not out[i]:
+            b = a
+            while b < end and data[b] != 59 and data[b] != 44 and data[b] != 124:  # ; , |
+                b += 1
+            p, q = _trim(data, a, b)
+            if q - p == len(word):
+                same = True
+                for k in range(len(word)):
+                    c = data[p + k]
+                    if 65 <= c <= 90:
+                        c += 32
+                    same = same and c == word[k]
+                out[i] = same
+            a = b + 1
 
 
 @njit(nogil=True, cache=True)

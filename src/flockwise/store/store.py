@@ -266,6 +266,7 @@ class Store:
                 study.input,
                 WallClock(zone, window.start_us, window.end_us) if zone else None,
                 Pseudonyms(self._key, study.input.device_type, study.ledger.dataset),
+                study.purpose,
             ),
             grid=CellGrid.build(study.area),
             rules=DoorRules(window.start_us, window.end_us, 10 * int(self._manifest.settings["greatest_accuracy_m"])),

@@ -8,16 +8,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flockwise.governance import ALWAYS, BAD_TIME, NEVER, REASONS, DoorRules, Rows, Verdict, judge
-from flockwise.governance.door import NULL, UNREADABLE
+from flockwise.governance.consent import ANY_TEXT, UNKNOWN_TEXT, ConsentTexts
+from flockwise.governance.door import GATHERING, NULL, SENSITIVE_PLACE, UNREADABLE
 
 RULES = DoorRules(start_us=100, end_us=200, accuracy_dm=2000)
+
+
+TEXTS = ConsentTexts(("1", "2", "B"), np.array([50, 120, 140]), np.array([110, 160, NEVER]), np.array([True, False, True]))
+"""Text 1 was shown in [50, 110), text 2 in [120, 160) and not for the study's purpose, text B from 140 on."""
 
 
 def inside(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     return np.where(lat > 10_000_000, 0, -1).astype(np.int32)
 
 
-def rows(problem: int = 0, t: int = 150, lat: float = 40.0, lon: float = -74.0, accuracy: float = 10.0, consent: int = ALWAYS, out: bool = False) -> Rows:
+def suppress(lat: np.ndarray, lon: np.ndarray, t_us: np.ndarray) -> np.ndarray:
+    return np.where(lat == 41_000_000, SENSITIVE_PLACE, np.where(lon == -75_000_000, GATHERING, 0)).astype(np.uint8)
+
+
+def rows(
+    problem: int = 0,
+    t: int = 150,
+    lat: float = 40.0,
+    lon: float = -74.0,
+    accuracy: float = 10.0,
+    consent: int = ALWAYS,
+    out: bool = False,
+    fits: bool = True,
+    withdrawn: bool = False,
+) -> Rows:
     return Rows(
         np.array([problem], np.uint8),
         np.array([t], np.int64),
@@ -26,11 +45,14 @@ def rows(problem: int = 0, t: int = 150, lat: float = 40.0, lon: float = -74.0, 
         np.array([accuracy]),
         np.array([consent], np.int64),
         np.array([out]),
+        None,
+        np.array([fits]),
+        np.array([withdrawn]),
     )
 
 
-def reason(made: Rows) -> str:
-    return REASONS[judge(made, RULES, inside).reason[0]]
+def reason(made: Rows, rules: DoorRules = RULES) -> str:
+    return REASONS[judge(made, rules, inside, suppress).reason[0]]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +75,10 @@ def reason(made: Rows) -> str:
         ({"consent": 151}, "before_consent"),
         ({"consent": 150}, "accepted"),
         ({"out": True}, "opted_out"),
+        ({"fits": False}, "other_purpose"),
+        ({"withdrawn": True}, "withdrawn"),
+        ({"lat": 41.0}, "sensitive_place"),
+        ({"lon": -75.0}, "gathering"),
         ({"lat": 5.0}, "outside_region"),
         ({"lat": 0.0}, "outside_region"),
         ({"accuracy": 200.1}, "poor_accuracy"),
@@ -75,11 +101,15 @@ def test_the_first_reason_in_the_documented_order_is_given() -> None:
         ("outside_window", {"t": 300}),
         ("no_consent", {"consent": NEVER}),
         ("before_consent", {"consent": 301}),
+        ("other_purpose", {"fits": False}),
+        ("withdrawn", {"withdrawn": True}),
         ("opted_out", {"out": True}),
         ("outside_region", {"lat": 5.0}),
+        ("sensitive_place", {"lat": 41.0}),
+        ("gathering", {"lon": -75.0}),
         ("poor_accuracy", {"accuracy": 9e9}),
     ]
-    assert [name for name, _ in changes] == list(REASONS[2:])
+    assert [name for name, _ in changes] == [r for r in REASONS[2:] if r != "deleted"]  # the store knows who is on the list
     for i in range(len(changes)):
         merged: dict[str, float] = {}
         for _, change in changes[i:]:
@@ -87,6 +117,39 @@ def test_the_first_reason_in_the_documented_order_is_given() -> None:
         if changes[i][0] == "outside_window":
             merged["t"] = 300
         assert reason(rows(**merged)) == changes[i][0]  # type: ignore[arg-type]
+
+
+@pytest.mark.rule(2)
+@pytest.mark.parametrize(
+    ("t", "consent", "text", "expected"),
+    [
+        (150, 49, ANY_TEXT, "no_consent"),  # before the first text was shown
+        (150, 50, ANY_TEXT, "accepted"),
+        (150, 109, ANY_TEXT, "accepted"),
+        (150, 110, ANY_TEXT, "no_consent"),  # no text was shown then
+        (108, 109, ANY_TEXT, "before_consent"),
+        (150, 120, ANY_TEXT, "other_purpose"),
+        (150, 145, ANY_TEXT, "other_purpose"),  # two texts were shown, one of them not for this purpose
+        (150, 145, 2, "accepted"),  # it is known which
+        (150, 145, 1, "other_purpose"),
+        (150, 130, 2, "no_consent"),  # a text that was not shown yet
+        (150, 145, UNKNOWN_TEXT, "no_consent"),
+        (150, NEVER, 2, "no_consent"),
+        (110, ALWAYS, ANY_TEXT, "accepted"),
+        (125, ALWAYS, ANY_TEXT, "other_purpose"),  # without a time, it can have been text 2
+        (150, ALWAYS, 2, "accepted"),
+        (130, ALWAYS, 2, "before_consent"),
+        (150, ALWAYS, UNKNOWN_TEXT, "no_consent"),
+    ],
+)
+def test_a_consent_is_held_against_the_texts_that_were_shown(t: int, consent: int, text: int, expected: str) -> None:
+    column = None if text == ANY_TEXT else np.array([text], np.int16)
+    assert reason(replace(rows(t=t, consent=consent), consent_text=column), replace(RULES, texts=TEXTS)) == expected
+
+
+def test_without_a_consent_column_the_texts_hold_for_every_row() -> None:
+    rules = replace(RULES, start_us=0, texts=TEXTS)
+    assert [reason(replace(rows(t=t), consent_us=None), rules) for t in (49, 50, 119, 120)] == ["before_consent", "accepted", "accepted", "other_purpose"]
 
 
 def test_positions_are_rounded_and_unknown_accuracy_is_minus_one() -> None:

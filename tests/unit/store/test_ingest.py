@@ -199,6 +199,7 @@ def test_true_or_false_as_consent(sharing: Any, tmp_path: Path) -> None:
     assert (report.stored, dict(report.refused)) == (3, {"bad_value": 1, "no_consent": 2})
 
 
+@pytest.mark.rule(3)
 def test_an_opt_out_on_any_row_takes_all_rows_of_the_device(tmp_path: Path) -> None:
     table = pings(300, devices=10)
     device = table["device_id"].to_pylist()
@@ -213,6 +214,7 @@ def test_an_opt_out_on_any_row_takes_all_rows_of_the_device(tmp_path: Path) -> N
     assert len(rows(made)) == 300 - device.count(chosen)
 
 
+@pytest.mark.rule(3)
 def test_an_opt_out_reaches_earlier_and_later_deliveries(tmp_path: Path) -> None:
     table = pings(90, devices=3).append_column("out", pa.array([False] * 90))
     chosen = table["device_id"][0].as_py()

@@ -149,3 +149,20 @@ def test_slices_and_nulls_keep_their_places() -> None:
     assert values[[0, 2]].tolist() == [2.0, 4.0]
     assert status.tolist() == [parse.OK, parse.EMPTY, parse.OK]
     assert len(parse.numbers(*parse.texts(whole.slice(5)))[0]) == 0
+
+
+def test_a_word_among_others() -> None:
+    texts = [
+        "public-health",
+        " Public-Health ",
+        "a; public-health|b",
+        "a,public-health",
+        "public-health-2",
+        "xpublic-health",
+        "",
+        ";|,",
+        "public health",
+        "a;b",
+    ]
+    array = pa.array([None, *texts], pa.string())[1:]
+    assert parse.mentions(*parse.texts(array), "public-health").tolist() == [True] * 4 + [False] * 6

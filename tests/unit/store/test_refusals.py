@@ -85,6 +85,7 @@ CHANGES: dict[str, Change] = {
     "[window] timezone": lambda f: study(f, window={"timezone": "Europe/Berlin"}),
     "[region]": lambda f: study(f, box=(-74.1, 40.6, -73.7, 40.9)),
     "[input] device_type": lambda f: study(f, input={"device_type": "text"}),
+    "purpose": lambda f: study(f).model_copy(update={"purpose": "public-health"}),
     "[ledger] dataset": lambda f: study(f, dataset="another"),
     "[cleaning] greatest_accuracy_m": lambda f: study(f, cleaning={"greatest_accuracy_m": 300}),
     "resolution": lambda f: study(f, resolution=6),
