@@ -31,7 +31,7 @@ INPUT = {
 
 
 def study(folder: Path, *, panel: int = 1000, dataset: str = "panel", resolution: int = 7, **parts: Any) -> Study:
-    """A study of two days in a box around New York; `input`, `window`, `cleaning` and `box` may differ."""
+    """A study of two days in a box around New York; `purpose`, `input`, `window`, `cleaning` and `box` may differ."""
     folder.mkdir(parents=True, exist_ok=True)
     west, south, east, north = parts.get("box", BOX)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
@@ -47,7 +47,7 @@ def study(folder: Path, *, panel: int = 1000, dataset: str = "panel", resolution
         "privacy": {"unit": "device", "window": "whole", "epsilon": "1", "delta": "1e-9", "panel_bound": panel},
         "tables": [{"kind": "presence", "resolution": resolution}],
     }
-    lines: list[str] = [f"name = {json.dumps(body.pop('name'))}"]
+    lines: list[str] = [f"name = {json.dumps(body.pop('name'))}", f"purpose = {json.dumps(parts.get('purpose', 'public-health'))}"]
     for name, part in body.items():
         for table in part if isinstance(part, list) else [part]:
             lines.append(f"[[{name}]]" if isinstance(part, list) else f"[{name}]")

@@ -19,7 +19,7 @@ from flockwise.store.pseudonym import Pseudonyms
 
 
 def store(folder: Path, **columns: str | None) -> Store:
-    made = study(folder, input=columns).model_copy(update={"purpose": "public-health"})
+    made = study(folder, input=columns)
     keys.create(made.store.key)
     return Store.create(made)
 
