@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from flockwise import __version__, api
+from flockwise import __version__
+from flockwise.cli.lazy import api
 from flockwise.cli.output import command_errors, json_option, progress, show
 
 __all__ = ["main"]
