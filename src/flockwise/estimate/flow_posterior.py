@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from flockwise.estimate._types import Floats, Ints
+from flockwise.estimate._types import Bools, Floats, Ints
 from flockwise.estimate.flow_prior import FAR, Prior, likelihood
 
 __all__ = ["KNOTS", "STEP", "Outlook", "Reader", "Spread", "outlook", "spread"]
@@ -19,8 +19,9 @@ STEP = 0.2
 KNOTS = np.arange(-4.0, FAR + 2.0 + STEP / 2, STEP)
 """Noisy values, in noise units, at which tables over strata are held."""
 _CHUNK = 512
-_LEAST_FAR = 0.6
+_ALONE = 25.0
 _BISECTIONS = 12
+_FAR_COVERAGE = 0.95
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,25 @@ class Outlook:
 
 @dataclass(frozen=True)
 class Spread:
-    """Vectors over the rows asked for, in trips."""
+    """Vectors over the rows asked for, in trips.
+
+    Attributes:
+        median: the estimate.
+        lower: lower end of the 90 % interval.
+        upper: upper end.
+        variance: given the noisy flows, if the ratios were known.
+    """
 
     median: Floats
     lower: Floats
     upper: Floats
     variance: Floats
+
+    def widened(self, deviation: Floats) -> Spread:
+        """Return the same with intervals that allow for ratios that are unsure by this standard deviation, in trips."""
+        reach = NormalDist().inv_cdf(0.95) * deviation
+        lower = np.maximum(self.median - np.hypot(self.median - self.lower, reach), 0.0)
+        return Spread(self.median, lower, self.median + np.hypot(self.upper - self.median, reach), self.variance)
 
 
 def outlook(prior: Prior, whitened: Sequence[Floats], extra: float = 0.0) -> Outlook:
@@ -96,7 +110,7 @@ class Reader:
         return out
 
 
-def spread(prior: Prior, whitened: Sequence[Floats], rows: Ints, scales: Sequence[Floats], *, tail: float) -> Spread:
+def spread(prior: Prior, whitened: Sequence[Floats], rows: Ints, scales: Sequence[Floats], *, tail: float, to_zero: Bools | None = None) -> Spread:
     """Return median, interval and variance of scale_0 x true flow of all devices (+ scale_1 x that of heavy ones), for some rows.
 
     Args:
@@ -105,11 +119,14 @@ def spread(prior: Prior, whitened: Sequence[Floats], rows: Ints, scales: Sequenc
         rows: flat positions.
         scales: trips to a noise unit, one vector over `rows` for each of `whitened`.
         tail: probability on either side of the interval.
+        to_zero: where the interval begins at 0 and leaves all of its probability outside above; vector over `rows`, None for nowhere.
     """
     out = np.empty((4, len(rows)))
+    lowest = np.full(len(rows), tail) if to_zero is None else np.where(to_zero, 0.0, tail)
     for start in range(0, len(rows), _CHUNK):
         some = slice(start, start + _CHUNK)
-        out[:, some] = _spread(prior, [z[rows[some]] for z in whitened], prior.stratum[rows[some]], [s[some] for s in scales], tail)
+        chances = np.stack([np.full(len(lowest[some]), 0.5), lowest[some], 1.0 - 2.0 * tail + lowest[some]])
+        out[:, some] = _spread(prior, [z[rows[some]] for z in whitened], prior.stratum[rows[some]], [s[some] for s in scales], chances)
     return Spread(*out)
 
 
@@ -125,29 +142,29 @@ def _posterior(prior: Prior, z: Sequence[Floats], stratum: Ints) -> tuple[Floats
         own = weights.sum(axis=2 - band) if heavy else weights[:, :, 0]
         first = own @ atoms
         second = np.maximum(own @ (atoms**2 + prior.width**2) - first**2, 0.0)
-        # What few values have taught of the heavy part of the largest flows is less sure than it looks.
-        second = np.where(z[0] > FAR - 1.0, np.maximum(second, _LEAST_FAR), second)
+        # The larger a flow, the fewer are like it to learn from: what they have taught of its heavy part is less sure than it looks.
+        second = np.where(z[0] > FAR - 1.0, np.maximum(second, z[0] / (z[0] + _ALONE)), second)
         far = value > FAR - 1.0
         moments.append((np.where(far, value, first), np.where(far, 1.0, second)))
     return weights, moments
 
 
-def _spread(prior: Prior, z: Sequence[Floats], stratum: Ints, scales: Sequence[Floats], tail: float) -> Floats:
+def _spread(prior: Prior, z: Sequence[Floats], stratum: Ints, scales: Sequence[Floats], chances: Floats) -> Floats:
     atoms = prior.atoms
     weights, moments = _posterior(prior, z, stratum)
     mean = sum((s * first for s, (first, _) in zip(scales, moments, strict=True)), np.zeros(len(stratum)))
     variance = sum((s**2 * second for s, (_, second) in zip(scales, moments, strict=True)), np.zeros(len(stratum)))
     reach = np.max(z, axis=0) > FAR - 1.0
     ends = np.empty((3, len(stratum)))
-    normal = np.array([0.0, -1.0, 1.0]) * NormalDist().inv_cdf(1.0 - tail)
+    normal = np.array([0.0, -1.0, 1.0]) * NormalDist().inv_cdf(_FAR_COVERAGE)
     ends[:, reach] = mean[reach] + normal[:, None] * np.sqrt(variance[reach])
     near = ~reach
     if near.any():
-        ends[:, near] = _quantiles(weights[near], atoms, [s[near] for s in scales], mean[near], np.sqrt(variance[near]), (0.5, tail, 1.0 - tail))
+        ends[:, near] = _quantiles(weights[near], atoms, [s[near] for s in scales], mean[near], np.sqrt(variance[near]), chances[:, near])
     return np.concatenate([ends, variance[None]])
 
 
-def _quantiles(weights: Floats, atoms: Floats, scales: Sequence[Floats], mean: Floats, deviation: Floats, wanted: Sequence[float]) -> Floats:
+def _quantiles(weights: Floats, atoms: Floats, scales: Sequence[Floats], mean: Floats, deviation: Floats, wanted: Floats) -> Floats:
     """Return quantiles of a weighted sum of atoms, each atom but 0 spread evenly over its surroundings, by bisection."""
     rows, count = len(weights), len(atoms)
     edges = np.concatenate([[0.0], 0.5 * (atoms[1:] + atoms[:-1]), [1.1 * atoms[-1]]])
@@ -159,7 +176,7 @@ def _quantiles(weights: Floats, atoms: Floats, scales: Sequence[Floats], mean: F
     line = np.arange(rows * first)
     offset = scales[0][:, None] * atoms if first > 1 else np.zeros((rows, 1))
     unit = np.maximum(scales[-1], 1e-9)[:, None]
-    out = np.empty((len(wanted), rows))
+    out = np.zeros((len(wanted), rows))
     for k, probability in enumerate(wanted):
         low, high = np.maximum(mean - 5.0 * deviation, 0.0), mean + 5.0 * deviation
         for _ in range(_BISECTIONS):
@@ -170,5 +187,5 @@ def _quantiles(weights: Floats, atoms: Floats, scales: Sequence[Floats], mean: F
             below = np.where(cell == 0, zero, running[line, cell] * (1.0 - part) + running[line, cell + 1] * part)
             under = np.where(x < 0.0, 0.0, below).reshape(rows, first).sum(axis=1) < probability
             low, high = np.where(under, middle, low), np.where(under, high, middle)
-        out[k] = 0.5 * (low + high)
+        out[k] = np.where(probability > 0.0, 0.5 * (low + high), 0.0)
     return out

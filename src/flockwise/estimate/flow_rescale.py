@@ -10,11 +10,48 @@ import numpy as np
 from flockwise.estimate._types import Floats, Ints
 from flockwise.estimate.flow_types import NoisyFlowLevel, SparsePairs
 
-__all__ = ["Ratios", "Total", "factors", "ratios", "total_trips"]
+__all__ = ["Ratios", "Total", "Unsure", "factors", "ratios", "total_trips"]
 
 _FEWEST_SIGMAS = 10.0
 _FEWEST_OVERALL = 5.0
 """For the one ratio of all trips, which has no parent to take another from: its bias is 1/25 then, and leaving flows shrunk would be far worse."""
+
+
+_USUAL_SPREAD = 0.05
+_SPREADS = np.linspace(0.0, 0.4, 41) + 1e-4
+"""By how much zones' ratios may differ from their parents', and how far that is usual."""
+
+
+@dataclass(frozen=True)
+class Unsure:
+    """How unsure one level's zones are of their ratio, on top of their parents'; zones are unsure independently of each other, cells of a zone together.
+
+    Attributes:
+        zone: of every cell.
+        variance: of every cell's ratio, relative to its square.
+    """
+
+    zone: Ints
+    variance: Floats
+
+    def raised(self, parent: Ints, mass: Floats) -> Unsure:
+        """Return the same for the next coarser level, whose ratios are means of their cells' weighted by `mass`."""
+        parents, zones = int(parent.max()) + 1, int(self.zone.max()) + 1
+        part = np.bincount(parent * zones + self.zone, mass, parents * zones).reshape(parents, zones) / np.bincount(parent, mass)[:, None]
+        each = np.zeros(zones)
+        each[self.zone] = self.variance
+        # A parent lies in one zone, or is made of whole zones.
+        first = np.zeros(parents, dtype=np.int64)
+        first[parent] = self.zone
+        return Unsure(first, part**2 @ each)
+
+    def of_sums(self, flows: Floats, axis: int) -> Floats:
+        """Return the variance of sums of flows over the ends that these zones are at, origins (axis 0) or destinations (axis 1); the other end x slots."""
+        order = np.argsort(self.zone, kind="stable")
+        first = np.flatnonzero(np.diff(self.zone[order], prepend=-1))
+        by_zone = np.add.reduceat(np.take(flows, order, axis=axis), first, axis=axis)
+        found: Floats = np.tensordot(self.variance[order][first], by_zone**2, axes=(0, axis))
+        return found
 
 
 @dataclass(frozen=True)
@@ -25,26 +62,39 @@ class Ratios:
         origin: vector over cells.
         destination: vector over cells.
         overall: of all trips.
-        deviation: standard deviation of the ratios, relative to them: of `overall`, and on top of that of the zones.
+        variance: of `overall`, relative to its square; shared by all pairs.
+        origin_unsure: what zones of origin are unsure by on top of that.
+        destination_unsure: the same for zones of destination.
     """
 
     origin: Floats
     destination: Floats
     overall: float
-    deviation: float
+    variance: float
+    origin_unsure: tuple[Unsure, ...]
+    destination_unsure: tuple[Unsure, ...]
 
     def at(self, origin: Ints, destination: Ints) -> Floats:
         """Return the ratio of pairs of cells."""
         ratio: Floats = self.origin[origin] * self.destination[destination] / self.overall
         return ratio
 
+    def variance_at(self, origin: Ints, destination: Ints) -> Floats:
+        """Return the relative variance of the ratio of pairs of cells."""
+        found = np.full(np.broadcast_shapes(np.shape(origin), np.shape(destination)), self.variance)
+        for layers, cell in ((self.origin_unsure, origin), (self.destination_unsure, destination)):
+            for layer in layers:
+                found = found + layer.variance[cell]
+        return found
+
     def raised(self, parent: Ints, weight: tuple[Floats, Floats]) -> Ratios:
         """Return the ratios of the next coarser level: means over children, weighted by their flows."""
-        parts = []
-        for ratio, mass in zip((self.origin, self.destination), weight, strict=True):
+        ends, unsure = [], []
+        for ratio, layers, mass in zip((self.origin, self.destination), (self.origin_unsure, self.destination_unsure), weight, strict=True):
             some = mass + 1e-9 * (mass.sum() + 1.0)
-            parts.append(np.bincount(parent, ratio * some) / np.bincount(parent, some))
-        return Ratios(parts[0], parts[1], self.overall, self.deviation)
+            ends.append(np.bincount(parent, ratio * some) / np.bincount(parent, some))
+            unsure.append(tuple(layer.raised(parent, some) for layer in layers))
+        return Ratios(ends[0], ends[1], self.overall, self.variance, unsure[0], unsure[1])
 
 
 def ratios(everyone: Sequence[NoisyFlowLevel], heavy: Sequence[NoisyFlowLevel] | None) -> tuple[Ratios, ...]:
@@ -109,21 +159,22 @@ def _descend(group: Sequence[Sequence[_Side | None]], levels: Sequence[NoisyFlow
     known = [place for place, sides in enumerate(group) if sides[0] is not None]
     cells = levels[0].shape[0]
     if not known:
-        return Ratios(np.ones(cells), np.ones(cells), 1.0, 0.0)
+        return Ratios(np.ones(cells), np.ones(cells), 1.0, 0.0, (), ())
     overall, deviation = _overall(group[known[-1]], otherwise)
-    found, unsure = [], deviation**2
+    ends, unsure = [], []
     for end in (0, 1):
-        ratio = np.full(levels[-1].shape[0], overall)
+        ratio, layers = np.full(levels[-1].shape[0], overall), list[Unsure]()
         for place in range(len(levels) - 1, -1, -1):
             parent = levels[place].parent
             if parent is not None:
-                ratio = ratio[parent]
+                ratio, layers = ratio[parent], [Unsure(layer.zone[parent], layer.variance[parent]) for layer in layers]
             side = group[place][end]
             if side is not None:
                 ratio, variance = _drawn(side, ratio)
-                unsure += variance
-        found.append(ratio)
-    return Ratios(found[0], found[1], overall, float(np.sqrt(unsure)))
+                layers.append(Unsure(np.arange(len(ratio)), variance))
+        ends.append(ratio)
+        unsure.append(tuple(layers))
+    return Ratios(ends[0], ends[1], overall, deviation**2, unsure[0], unsure[1])
 
 
 def _overall(sides: Sequence[_Side | None], otherwise: tuple[float, float]) -> tuple[float, float]:
@@ -135,24 +186,31 @@ def _overall(sides: Sequence[_Side | None], otherwise: tuple[float, float]) -> t
     if shrunk <= _FEWEST_OVERALL * shrunk_noise:
         return otherwise
     # Shrinking only lowers, so a ratio under 1 is noise.
-    if totals <= shrunk:
-        return 1.0, 0.0
-    return totals / shrunk, float(np.hypot(totals_noise / totals, shrunk_noise / shrunk))
+    ratio = max(totals / shrunk, 1.0)
+    return ratio, float(np.hypot(totals_noise / shrunk / ratio, shrunk_noise / shrunk))
 
 
-def _drawn(side: _Side, parent: Floats) -> tuple[Floats, float]:
-    """Return each zone's ratio, between its own and its parent's, and how unsure zones are beyond their parents: a mean relative variance."""
+def _drawn(side: _Side, parent: Floats) -> tuple[Floats, Floats]:
+    """Return each zone's ratio, between its own and its parent's, and how unsure it is beyond its parent's: a relative variance.
+
+    How much zones differ is not known, and a few zones do not tell: every spread counts by its posterior. A zone whose shrunk margin is too small keeps its
+    parent's ratio, and is as unsure as zones differ.
+
+    Source: Rubin 1981 (hierarchical normal model with known variances); Gelman 2006 (half-normal priors of a spread).
+    """
     fit = side.shrunk >= _FEWEST_SIGMAS * side.shrunk_sigma
-    if fit.sum() < 2:
-        return parent, 0.0
     shrunk = np.where(fit, side.shrunk, 1.0)
-    apart = np.where(fit, side.totals / (shrunk * parent) - 1.0, 0.0)
+    apart = np.where(fit, np.clip(side.totals / (shrunk * parent) - 1.0, -0.9, 9.0), 0.0)
     noise = (side.totals_sigma / (shrunk * parent)) ** 2 + (side.shrunk_sigma / shrunk) ** 2
-    weight = np.where(fit, 1.0 / (noise + 0.01), 0.0)
-    between = max(float((weight * (apart**2 - noise)).sum() / weight.sum()), 0.0)
-    own = np.where(fit, between / (between + noise), 0.0)
-    drawn: Floats = np.maximum(parent * (1.0 + own * np.clip(apart, -0.9, 9.0)), 1.0)
-    return drawn, float(np.average(own * noise, weights=np.where(fit, side.shrunk, 0.0)))
+    spread = _SPREADS[:, None] ** 2
+    likely = np.where(fit, -0.5 * (np.log(spread + noise) + apart**2 / (spread + noise)), 0.0).sum(axis=1) - 0.5 * (_SPREADS / _USUAL_SPREAD) ** 2
+    chance = np.exp(likely - likely.max())[:, None]
+    chance /= chance.sum()
+    own = np.where(fit, spread / (spread + noise), 0.0)
+    mean = (chance * own).sum(axis=0)
+    left = np.where(fit, own * noise, spread)
+    variance = (chance * (left + ((own - mean) * apart) ** 2)).sum(axis=0)
+    return np.maximum(parent * (1.0 + mean * apart), 1.0), variance
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ from flockwise.estimate.conditional import conditional_estimate
 from flockwise.estimate.flow_posterior import Spread
 from flockwise.estimate.flow_rescale import Ratios
 from flockwise.estimate.flow_types import NoisyFlowLevel, SparsePairs
-from flockwise.estimate.flow_view import TAIL, measured_margin
+from flockwise.estimate.flow_view import measured_margin
 from flockwise.estimate.margin_tree import Drawn
 
 __all__ = ["SparseView", "zone_centroids"]
+
+_COVERAGE = 0.9
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,11 @@ class SparseView:
         Source: docs/claims/intervals.md (conditional intervals), Lee, Sun, Sun and Taylor 2016.
         """
         picked = self.order[np.searchsorted(self.printed, rows)]
-        found = conditional_estimate(self.pairs.values[picked], self.sigma, self.pairs.threshold, coverage=1.0 - 2.0 * TAIL)
-        scale = self.ratio.at(self.pairs.origin[picked], self.pairs.destination[picked])
-        return Spread(found.value * scale, found.lower * scale, found.upper * scale, (self.sigma * scale) ** 2)
+        found = conditional_estimate(self.pairs.values[picked], self.sigma, self.pairs.threshold, coverage=_COVERAGE)
+        ends = self.pairs.origin[picked], self.pairs.destination[picked]
+        scale = self.ratio.at(*ends)
+        trips = found.value * scale
+        return Spread(trips, found.lower * scale, found.upper * scale, (self.sigma * scale) ** 2).widened(trips * np.sqrt(self.ratio.variance_at(*ends)))
 
     def margins(self, bands: Sequence[NoisyFlowLevel]) -> tuple[Drawn, Drawn]:
         """Return departures and arrivals as measured; where they were not, only what is printed is known."""

@@ -15,12 +15,13 @@ from flockwise.estimate.flow_prior import Prior, fit_prior
 from flockwise.estimate.flow_refine import refined
 from flockwise.estimate.flow_rescale import Ratios, Total, factors
 from flockwise.estimate.flow_types import NoisyFlowLevel
-from flockwise.estimate.margin_tree import Drawn, drawn
+from flockwise.estimate.margin_tree import MARGINS_OFF, PAIRS_OFF, Drawn, drawn
 
 __all__ = ["TAIL", "View", "first_view", "measured_margin", "next_view"]
 
 TAIL = 0.07
 _SECOND_LOOKS = 1
+_EMPTY_COVERED = 0.9
 _DRAFT_ROUNDS = 20
 
 
@@ -38,6 +39,7 @@ class View:
         expected: trips expected, origins x destinations x slots.
         variance: of the trips, given the noisy flows; same shape.
         printed: positions of the pairs to print.
+        doubtful: chance of being empty from which on a printed pair's interval begins at 0.
         drawn: at coarser levels the estimate between the finer level's sums and this level's values; None at the finest.
     """
 
@@ -50,6 +52,7 @@ class View:
     expected: Floats
     variance: Floats
     printed: Ints
+    doubtful: float
     drawn: Drawn | None
 
     def spread(self, rows: Ints) -> Spread:
@@ -57,22 +60,48 @@ class View:
         origin, destination, _ = np.unravel_index(rows, self.shape)
         scales = _scales(self.ratio, self.sigmas, origin, destination)
         if self.drawn is None:
-            found = spread(self.prior, self.whitened, rows, scales, tail=TAIL)
+            found = spread(self.prior, self.whitened, rows, scales, tail=TAIL, to_zero=self.seen.empty[rows] >= self.doubtful)
         else:
             middle, deviation = self.drawn.trips.ravel()[rows], self.drawn.deviation.ravel()[rows]
             reach = NormalDist().inv_cdf(1.0 - TAIL) * deviation
             found = Spread(middle, np.maximum(middle - reach, 0.0), middle + reach, deviation**2)
-        parts = [s * m[rows] for s, m in zip(scales, self.seen.means, strict=True)]
-        return _widened(found, _ratio_deviation(parts, self.ratio))
+        return found.widened(np.sqrt(self._unsure(rows, origin, destination)))
+
+    def _parts(self, rows: Ints, origin: Ints, destination: Ints) -> list[Floats]:
+        """Return trips of light and of heavy devices, for some positions."""
+        means = [m[rows] for m in self.seen.means]
+        if len(means) == 1:
+            return [self.ratio[0].at(origin, destination) * self.sigmas[0] * means[0]]
+        light = np.maximum(self.sigmas[0] * means[0] - self.sigmas[1] * means[1], 0.0)
+        return [r.at(origin, destination) * flow for r, flow in zip(self.ratio, (light, self.sigmas[1] * means[1]), strict=True)]
+
+    def _unsure(self, rows: Ints, origin: Ints, destination: Ints) -> Floats:
+        """Return the variance of trips that comes from unsure ratios, for some positions."""
+        parts = self._parts(rows, origin, destination)
+        return sum((p**2 * r.variance_at(origin, destination) for p, r in zip(parts, self.ratio, strict=True)), np.zeros(len(rows)))
+
+    def _margin_unsure(self, axis: int) -> Floats:
+        """Return the variance of margins that comes from unsure ratios: of their own zone's, and of all zones at the other ends; cells x slots."""
+        cells, _, slots = self.shape
+        rows = np.arange(cells * cells * slots)
+        origin, destination, _ = np.unravel_index(rows, self.shape)
+        found = np.zeros((cells, slots))
+        for part, ratio in zip(self._parts(rows, origin, destination), self.ratio, strict=True):
+            flows = part.reshape(self.shape)
+            whole = flows.sum(axis=axis)
+            near, far = (ratio.origin_unsure, ratio.destination_unsure) if axis == 1 else (ratio.destination_unsure, ratio.origin_unsure)
+            found += whole**2 * (ratio.variance + sum((layer.variance for layer in near), np.zeros(cells))[:, None])
+            for layer in far:
+                found += layer.of_sums(flows, axis)
+        return found
 
     def margins(self, bands: Sequence[NoisyFlowLevel]) -> tuple[Drawn, Drawn]:
         """Return departures and arrivals between what the pairs add up to and what was measured."""
         out = []
         for axis, name in ((1, "departures"), (0, "arrivals")):
             measured, noise = measured_margin(bands, self.ratio, name)
-            found = drawn(self.expected.sum(axis=axis), self.variance.sum(axis=axis), measured, noise)
-            unsure = float(np.mean([r.deviation for r in self.ratio])) * found.trips
-            out.append(Drawn(found.trips, np.hypot(found.deviation, unsure)))
+            found = drawn(self.expected.sum(axis=axis), self.variance.sum(axis=axis), measured, noise, MARGINS_OFF)
+            out.append(Drawn(found.trips, np.hypot(found.deviation, np.sqrt(self._margin_unsure(axis)))))
         return out[0], out[1]
 
 
@@ -88,17 +117,6 @@ def measured_margin(bands: Sequence[NoisyFlowLevel], ratio: Sequence[Ratios], na
 def _scales(ratio: Sequence[Ratios], sigmas: Sequence[float], origin: Ints, destination: Ints) -> list[Floats]:
     """Return trips to a noise unit, of all devices and of heavy ones on top of that."""
     return [f * s for f, s in zip(factors([r.at(origin, destination) for r in ratio]), sigmas, strict=True)]
-
-
-def _ratio_deviation(parts: Sequence[Floats], ratio: Sequence[Ratios]) -> Floats:
-    """Return the standard deviation that unsure ratios give to trips made of these parts."""
-    return np.sqrt(sum((p * r.deviation) ** 2 for p, r in zip(parts, ratio, strict=True)) + np.zeros(parts[0].shape))
-
-
-def _widened(found: Spread, deviation: Floats) -> Spread:
-    reach = NormalDist().inv_cdf(1.0 - TAIL) * deviation
-    lower = found.median - np.hypot(found.median - found.lower, reach)
-    return Spread(found.median, np.maximum(lower, 0.0), found.median + np.hypot(found.upper - found.median, reach), found.variance + deviation**2)
 
 
 def first_view(bands: Sequence[NoisyFlowLevel], gravity: Gravity, ratio: tuple[Ratios, ...], total: Total, ghosts: float) -> View:
@@ -123,9 +141,9 @@ def next_view(bands: Sequence[NoisyFlowLevel], finer: View, parent: Ints, total:
     scales = [s[:, :, None] for s in _scales(ratio, seen.sigmas, cells[:, None], cells)]
     measured = sum((s * z.reshape(seen.shape) for s, z in zip(scales, whitened, strict=True)), np.zeros(seen.shape))
     noise = np.sqrt(sum(s**2 for s in scales) + np.zeros(seen.shape))
-    between = drawn(below, _raised(finer.variance, parent), measured, noise)
+    between = drawn(below, _raised(finer.variance, parent), measured, noise, PAIRS_OFF)
     between = Drawn(_settled(between.trips, between.deviation**2, total), between.deviation)
-    return View(seen.shape, whitened, seen.sigmas, seen.prior, ratio, seen.seen, between.trips, between.deviation**2, seen.printed, between)
+    return View(seen.shape, whitened, seen.sigmas, seen.prior, ratio, seen.seen, between.trips, between.deviation**2, seen.printed, seen.doubtful, between)
 
 
 def _view(bands: Sequence[NoisyFlowLevel], whitened: list[Floats], index: Floats, ratio: tuple[Ratios, ...], total: Total, ghosts: float) -> View:
@@ -140,7 +158,8 @@ def _view(bands: Sequence[NoisyFlowLevel], whitened: list[Floats], index: Floats
         expected += scale[:, :, None] * mean.reshape(expected.shape)
     variance = seen.variance.reshape(expected.shape) * (_scales(ratio, sigmas, line[:, None], line)[0] ** 2)[:, :, None]
     expected = _settled(expected, variance, total)
-    return View((cells, cells, slots), whitened, sigmas, prior, ratio, seen, expected, variance, _least_empty(seen.empty, ghosts), None)
+    printed = _least_empty(seen.empty, ghosts)
+    return View((cells, cells, slots), whitened, sigmas, prior, ratio, seen, expected, variance, printed, _doubtful(seen.empty[printed]), None)
 
 
 def _settled(expected: Floats, variance: Floats, total: Total) -> Floats:
@@ -159,6 +178,13 @@ def _least_empty(empty: Floats, ghosts: float) -> Ints:
     ordered = np.sort(empty[likely])
     fit = np.flatnonzero(np.cumsum(ordered) <= ghosts * np.arange(1, len(ordered) + 1))
     return likely[empty[likely] <= ordered[fit[-1]]] if len(fit) else likely[:0]
+
+
+def _doubtful(empty: Floats) -> float:
+    """Return the chance of being empty that nine in ten of the empty pairs among these have or exceed, as far as chances tell."""
+    ordered = np.sort(empty)[::-1]
+    running = np.cumsum(ordered)
+    return float(ordered[np.searchsorted(running, _EMPTY_COVERED * running[-1])]) if len(ordered) else 1.0
 
 
 def _raised(values: Floats, parent: Ints) -> Floats:

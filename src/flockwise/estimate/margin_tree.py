@@ -18,7 +18,9 @@ _ROUNDS = 8
 _REACH = 1.645
 # Variance in trips that any flow has in excess of what its prior says, for each trip.
 _LEAST_OFF = 1.0
-_ALONE, _MOST = 2.0, 25.0
+_LEAST, _MOST = 0.5, 25.0
+PAIRS_OFF, MARGINS_OFF = 1.3, 2.5
+"""How far sums of pairs and margins are usually off, in parts of the pairs' variances: docs/claims/intervals.md."""
 
 
 @dataclass(frozen=True)
@@ -29,28 +31,32 @@ class Drawn:
     deviation: Floats
 
 
-def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Floats) -> Drawn:
+def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Floats, usual: float) -> Drawn:
     """Return values between what the finer pairs add up to and what was measured with noise of its own.
 
-    How far the expectation is off is the sum of the finer pairs' posterior variances, times one factor for the table, at least 1, fitted to the squared
-    differences: it stands for what their errors have in common.
+    How far the expectation is off is the sum of the finer pairs' posterior variances, times one factor for the table: it stands for what their errors have
+    in common. It is fitted to the squared differences and drawn towards the usual factor, as far as their noise asks for.
 
     Args:
         expected: sums of posterior means of pairs, at least 0, any shape.
         variance: sums of their posterior variances, same shape.
         measured: noisy values in trips; None if there are none.
         sigma: their noise, same shape.
+        usual: the factor where the differences do not tell.
 
     Source: linear empirical Bayes; Robbins 1983.
     """
     off = variance + _LEAST_OFF * expected + 1e-9
     if measured is None:
-        return Drawn(expected, np.sqrt(_ALONE * off))
+        return Drawn(expected, np.sqrt(usual * off))
     noise = sigma**2
-    excess, factor = (measured - expected) ** 2 - noise, 1.0
+    excess, factor = (measured - expected) ** 2 - noise, usual
     for _ in range(_ROUNDS):
         weight = off / (noise + factor * off) ** 2
-        factor = float(np.clip((weight * excess).sum() / max(float((weight * off).sum()), 1e-300), 1.0, _MOST))
+        # A weighted mean of the squares' own factors, and the usual one as a further observation whose standard error is itself.
+        known = float((weight * off).sum()) ** 2 / max(float((weight**2 * 2.0 * (noise + factor * off) ** 2).sum()), 1e-300)
+        fitted = float((weight * excess).sum()) / max(float((weight * off).sum()), 1e-300)
+        factor = float(np.clip((known * fitted + 1.0 / usual) / (known + usual**-2), _LEAST, _MOST))
     own = factor * off / (factor * off + noise)
     return Drawn(np.maximum(expected + own * (measured - expected), 0.0), np.sqrt(own * noise))
 

@@ -91,8 +91,8 @@ def test_intervals_of_the_posterior_cover() -> None:
 def test_ratios_come_from_totals_and_from_the_parent_where_the_zone_is_unsure(sigma) -> None:
     everyone, heavy, _, _ = make_flows(64, 1, 3, 2, sigma=sigma, size=60.0, heavy=True, totals=True, ratio=1.5, heavy_ratio=9.0)
     light, of_heavy = ratios(everyone, heavy)
-    assert abs(light.overall - 1.5) < 0.05 + 4 * light.deviation * 1.5
-    assert abs(of_heavy.overall - 9.0) < 0.2 + 4 * of_heavy.deviation * 9.0
+    assert abs(light.overall - 1.5) < 0.05 + 4 * light.variance**0.5 * 1.5
+    assert abs(of_heavy.overall - 9.0) < 0.2 + 4 * of_heavy.variance**0.5 * 9.0
     assert np.abs(of_heavy.origin / of_heavy.overall - 1).max() < 0.35
 
 
@@ -124,7 +124,7 @@ def test_drawn_lies_between_and_knows_its_error() -> None:
     variance = 40.0 * truth
     expected = np.maximum(truth + np.sqrt(variance) * rng.standard_normal(3_000), 0.0)
     measured = truth + 200.0 * rng.standard_normal(3_000)
-    found = drawn(expected, variance, measured, np.full(3_000, 200.0))
+    found = drawn(expected, variance, measured, np.full(3_000, 200.0), 1.5)
     error = found.trips - truth
     assert np.mean(error**2) < 0.85 * min(np.mean((expected - truth) ** 2), np.mean((measured - truth) ** 2))
     assert 0.85 < np.mean(error**2) / np.mean(found.deviation**2) < 1.2
