@@ -16,6 +16,7 @@ __all__ = [
     "LedgerError",
     "RuleError",
     "StoreError",
+    "TrailError",
 ]
 
 
@@ -103,6 +104,10 @@ class StoreError(DataError):
 
 class LedgerError(DataError):
     """The ledger is missing, damaged or was tampered with (exit code 4)."""
+
+
+class TrailError(DataError):
+    """The trail is missing, can't be written, was cut or changed (exit code 4)."""
 
 
 class ArtifactError(DataError):

@@ -55,6 +55,8 @@ def parse(text: str, folder: Path) -> Study:
         ("region", "cells_file"),
         ("weights", "file"),
         ("supplier", "file"),
+        ("trail", "path"),
+        ("trail", "key"),
     ):
         part = raw.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str):

@@ -35,6 +35,7 @@ __all__ = [
     "Study",
     "SupplierSpec",
     "Table",
+    "Trail",
     "Weights",
     "WindowSpec",
 ]
@@ -108,6 +109,13 @@ class Ledger(_Part):
         if (self.folder is None) != (self.postgres is None):
             raise ValueError("folder goes with postgres: a folder on a local disk, for what this host has seen of the ledger")
         return self
+
+
+class Trail(_Part):
+    """The signed log of what was done with the pings: ingests, refusals, releases, recipients, incidents. Holds nothing about a person."""
+
+    path: Path = Field(description="Folder of the trail, relative to the study file. Studies about the same people may share one.")
+    key: Path = Field(description="File with the key that signs it (mode 0600), outside the folder.")
 
 
 class RegionSpec(_Part):
@@ -342,6 +350,7 @@ class Study(_Part):
     tables: tuple[Table, ...] = Field(min_length=1)
     weights: Weights | None = None
     publisher: Publisher | None = None
+    trail: Trail | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Study:

@@ -13,6 +13,7 @@ _SECTIONS = (
     ("Store", "[store]"),
     ("Ledger", "[ledger]"),
     ("SupplierSpec", "[supplier]"),
+    ("Trail", "[trail]"),
     ("RegionSpec", "[region]"),
     ("WindowSpec", "[window]"),
     ("Input", "[input]"),
@@ -44,7 +45,7 @@ def reference() -> str:
         *_table({"properties": {key: whole["properties"][key] for key in ("name", "purpose")}, "required": ["name"]}),
         "",
         "`store`, `ledger`, `region`, `window`, `input`, `privacy` and at least one of `tables` are required; `cleaning` and `stays` have defaults;",
-        "`publisher` and `supplier` are optional.",
+        "`publisher`, `supplier` and `trail` are optional.",
     ]
     for name, title in _SECTIONS:
         part = whole["$defs"][name]

@@ -1,0 +1,9 @@
+"""The trail: an append-only, hash-chained, signed log of what was done with the pings. It holds no fact about a person."""
+
+from flockwise.trail.chain import Event, Head
+from flockwise.trail.folder import KEPT_YEARS, Trail
+from flockwise.trail.kinds import INCIDENTS, KINDS
+from flockwise.trail.steps import Witness, begin_release, events, record, refusals, step
+from flockwise.trail.verifying import verify
+
+__all__ = ["INCIDENTS", "KEPT_YEARS", "KINDS", "Event", "Head", "Trail", "Witness", "begin_release", "events", "record", "refusals", "step", "verify"]

@@ -1,0 +1,118 @@
+"""What a study records: the front of the trail. Everything else in the program calls these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from flockwise.config import Study
+from flockwise.errors import FlockwiseError, RuleError
+from flockwise.trail import keys
+from flockwise.trail.chain import Event
+from flockwise.trail.folder import Trail
+from flockwise.trail.kinds import KINDS, Value
+
+__all__ = ["Witness", "begin_release", "events", "record", "refusals", "step"]
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What a certificate says of the trail: how far it had come when the release was begun.
+
+    Attributes:
+        key: public key of the trail.
+        count: lines up to and with that of the release's beginning.
+        last: hash of that line.
+    """
+
+    key: str
+    count: int
+    last: str
+
+
+def record(study: Study, kind: str, facts: Mapping[str, Value]) -> Event | None:
+    """Adds an event to the study's trail, durably.
+
+    Args:
+        study: the study.
+        kind: one of the closed list (`kinds.KINDS`).
+        facts: exactly those of the kind. None may be about a device, a place or a number of rows; their types see to it.
+
+    Returns:
+        The event; None if the study has no trail.
+
+    Raises:
+        InternalError: the trail has no room for such an event.
+        TrailError: the trail is missing, damaged or can't be written. Nothing was added.
+
+    Privacy:
+        Nothing that is recorded depends on one device's rows.
+    """
+    if study.trail is None:
+        return None
+    return Trail(study.trail.path).append(kind, facts, keys.load(study.trail.key))
+
+
+def events(study: Study) -> list[Event]:
+    """The study's events, oldest first, after every check; none if it has no trail.
+
+    Raises:
+        TrailError: the trail is damaged.
+    """
+    return [] if study.trail is None else Trail(study.trail.path).events()
+
+
+@contextmanager
+def refusals(study: Study, name: str) -> Iterator[None]:
+    """Records the code of an error that ends a step: `refusal` for a rule, `stopped` for anything else that was raised on purpose.
+
+    Args:
+        study: the study.
+        name: one of the steps that the trail knows.
+    """
+    try:
+        yield
+    except FlockwiseError as error:
+        if not error.code.startswith("TRAIL_"):
+            record(study, "refusal" if isinstance(error, RuleError) else "stopped", {"step": name, "code": error.code})
+        raise
+
+
+@contextmanager
+def step(study: Study, name: str) -> Iterator[None]:
+    """Records that a step begins before it does anything, and that it is done; in between, `refusals`.
+
+    A step that began and has neither an end nor a refusal was killed.
+
+    Raises:
+        TrailError: the trail can't be written. The step was not begun.
+    """
+    with refusals(study, name):
+        begun = record(study, f"{name}_begun", {})
+        yield
+        if begun is not None:
+            record(study, name, {"of": begun.number} if "of" in KINDS[name] else {})
+
+
+def begin_release(study: Study, plan: str, inputs: str) -> Witness | None:
+    """Records that a release begins, before anything is charged. The same plan on the same data was begun before: that event stands.
+
+    Args:
+        study: the study.
+        plan: digest of the plan, as the certificate prints it.
+        inputs: keyed digest of the data, as the certificate prints it.
+
+    Returns:
+        What the certificate says of the trail, the same whenever the release is repeated; None if the study has no trail.
+
+    Raises:
+        TrailError: the trail is damaged or can't be written. Nothing was charged.
+    """
+    if study.trail is None:
+        return None
+    trail = Trail(study.trail.path)
+    facts = {"study": plan, "input": inputs}
+    found = next((e for e in trail.events() if e.kind == "release_begun" and e.facts == facts), None)
+    begun = trail.append("release_begun", facts, keys.load(study.trail.key)) if found is None else found
+    return Witness(trail.head().key, begun.number + 1, begun.digest)

@@ -1,0 +1,46 @@
+"""The check of a whole trail, also against witnesses outside of it: the heads that certificates carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flockwise.trail.chain import damaged
+from flockwise.trail.folder import Trail
+from flockwise.trail.steps import Witness
+
+__all__ = ["verify"]
+
+
+def verify(path: Path, key: str | None = None, witnesses: Sequence[Witness] = ()) -> list[str]:
+    """What was checked, one sentence for each check, if all of it holds.
+
+    Args:
+        path: the trail's folder.
+        key: public key that must have signed it; by default the one that its head names.
+        witnesses: what certificates say of the trail. Someone who has the key can write a whole trail anew; a certificate that was published can't be unsaid.
+
+    Raises:
+        TrailError: a line was changed, added, removed or moved, the end was cut off, another key was used, or a witness contradicts the trail.
+    """
+    trail = Trail(path)
+    events = trail.events(key)
+    head = trail.head()
+    done = [
+        "every line is in canonical form, says what an event can say, and is signed with the trail's key",
+        "the lines follow one another without a gap, and end where the signed head says",
+    ]
+    if key is not None:
+        done.append("the key is the one that was expected")
+    if head.first:
+        done.append("what is older was dropped after five years; the head keeps the hash of its last line")
+    by_number = {e.number: e.digest for e in events}
+    for witness in witnesses:
+        number = witness.count - 1
+        if witness.key != head.key:
+            raise damaged("TRAIL_OTHER_KEY", "a certificate was made beside a trail with another key")
+        if number >= head.count or (number >= head.first and by_number.get(number) != witness.last):
+            raise damaged("TRAIL_WITNESS", f"a certificate saw another line {number} than the one that is there")
+    if witnesses:
+        done.append("the trail holds the line that each certificate saw")
+    return done
