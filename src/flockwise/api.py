@@ -23,7 +23,24 @@ from flockwise.errors import ConfigError
 if TYPE_CHECKING:
     from flockwise.store import Store
 
-__all__ = ["assess", "audit", "check", "demo", "ingest", "init", "ledger", "plan", "release", "report", "risk", "simulate", "verify", "weights"]
+__all__ = [
+    "assess",
+    "audit",
+    "check",
+    "demo",
+    "ingest",
+    "init",
+    "ledger",
+    "plan",
+    "quarantine",
+    "release",
+    "report",
+    "risk",
+    "simulate",
+    "supplier_check",
+    "verify",
+    "weights",
+]
 
 Progress = Callable[[str, int, int], None]
 
@@ -183,9 +200,11 @@ def check(study_path: Path) -> Outcome:
     """
     from flockwise import record, store
     from flockwise import release as releasing
+    from flockwise.governance import suppliers
 
     study = config.load(Path(study_path))
     store.keys.load(study.store.key)
+    allowed = suppliers.state(study)
     plan = releasing.make_plan(study)
     facts = releasing.facts_of(plan)
     record.texts(facts)
@@ -193,10 +212,14 @@ def check(study_path: Path) -> Outcome:
     budget = releasing.budget(study, plan)
     fits = budget["left_rho"] >= plan.rho
     note = "The study can be ingested and released." if fits else "The ledger has too little left for this release: it would be refused."
+    if "keeps_pings_out" in allowed:
+        note = "A delivery would be quarantined: see what keeps pings out."
     return Outcome(
         f"{study_path} is in order.",
         {
             "study": study.name,
+            "purpose": study.purpose,
+            "supplier": allowed,
             "window": f"{study.window.start}, {study.window.days} days, {study.window.timezone}",
             "promise": releasing.promise(plan),
             "tables": releasing.table_facts(plan),
@@ -297,16 +320,19 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
         ConfigError: the study can't be used.
         DataError: a file is broken as a whole. Nothing was stored.
         StoreError: the store was made for another study.
-        RuleError: a rule refuses the delivery.
+        RuleError: a rule refuses the delivery. If it is the supplier's record or data from an ad auction, it is noted in the quarantine.
 
     Privacy:
         The counts of refused rows are for the data steward alone: they are not private and are kept nowhere.
     """
     from flockwise import person
+    from flockwise.store.quarantine import guard as quarantine_guard
 
     study = config.load(Path(study_path))
     order = partial(person.order, rules=person.rules_for(study))
-    found = _store(study).ingest([str(s) for s in sources], order, progress)
+    named = [str(s) for s in sources]
+    with quarantine_guard(study, named):
+        found = _store(study).ingest(named, order, progress)
     return Outcome("Ingested.", found.as_dict(), ("For the data steward alone: these counts are not private. Do not publish them.",))
 
 
@@ -329,14 +355,18 @@ def release(study_path: Path, out: Path, progress: Progress | None = None) -> Ou
 
     Raises:
         BudgetError: the ledger does not allow the charge. Nothing was spent.
+        RuleError: the supplier's record does not allow it. Nothing was spent.
         StoreError: nothing has been ingested.
 
     Privacy:
         Charges rho of the plan once to the study's ledger, before anything is drawn.
     """
     from flockwise import release as releasing
+    from flockwise.governance import suppliers
 
-    done = releasing.publish(config.load(Path(study_path)), Path(out), progress)
+    study = config.load(Path(study_path))
+    suppliers.require_for_release(study)
+    done = releasing.publish(study, Path(out), progress)
     return Outcome(f"Released to {out}.", done.as_dict(), done.notes)
 
 
@@ -383,6 +413,42 @@ def assess(study_path: Path, out: Path | None = None) -> Outcome:
     )
 
 
+def supplier_check(file: Path) -> Outcome:
+    """What a supplier's record says, what is missing in it, and when it is due again.
+
+    Args:
+        file: the record (supplier.toml).
+
+    Returns:
+        `in_order` is true if a delivery would be let in today, as far as the record goes; `keeps_pings_out` lists what would not let it in.
+    """
+    from flockwise.base import clock
+    from flockwise.config.supplier import read_supplier
+    from flockwise.governance import suppliers
+
+    reading, today = read_supplier(Path(file)), clock.today()
+    found = suppliers.examine(reading, today)
+    facts = suppliers.told(reading, found, today)
+    title = f"{file} is in order." if not found else f"{file}: a delivery of this supplier would be quarantined."
+    return Outcome(title, facts)
+
+
+def quarantine(study_path: Path) -> Outcome:
+    """The deliveries that were not let into a study.
+
+    Args:
+        study_path: the study file.
+
+    Privacy:
+        Names and contents are kept as keyed digests; no row was read.
+    """
+    from flockwise.store import quarantine as kept
+
+    rows = [entry.as_dict() for entry in kept.entries(config.load(Path(study_path)))]
+    waiting = sum(row["state"] == "quarantined" for row in rows)
+    return Outcome(f"{len(rows)} deliveries were not let in, {waiting} of them wait.", {"entries": rows})
+
+
 def report(folder: Path, out: Path | None = None) -> Outcome:
     """Writes the report of a published folder: one HTML file that asks nothing of any network.
 
@@ -423,8 +489,11 @@ def risk(study_path: Path, out: Path, *, epsilon: str, progress: Progress | None
         Charges epsilon at the study's delta once to its ledger, before anything is drawn. Every figure is noisy; none is about a device.
     """
     from flockwise import risk as assessing
+    from flockwise.governance import suppliers
 
-    done = assessing.publish(config.load(Path(study_path)), epsilon, Path(out), progress)
+    study = config.load(Path(study_path))
+    suppliers.require_for_release(study)
+    done = assessing.publish(study, epsilon, Path(out), progress)
     return Outcome(f"Assessed in {out}.", done.as_dict(), done.notes)
 
 

@@ -13,7 +13,14 @@ from flockwise import artifact, config
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
-@pytest.mark.parametrize(("name", "made"), [("study.schema.json", config.schema()), ("certificate.schema.json", artifact.certificate_schema())])
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("study.schema.json", config.schema()),
+        ("supplier.schema.json", config.supplier_schema()),
+        ("certificate.schema.json", artifact.certificate_schema()),
+    ],
+)
 def test_the_published_json_schemas_are_those_of_the_models(name: str, made: dict[str, Any]) -> None:
     assert json.loads((REFERENCE / name).read_text(encoding="utf-8")) == made, f"write docs/reference/{name} anew"
 

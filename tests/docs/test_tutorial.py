@@ -67,6 +67,13 @@ def test_the_reference_of_the_study_file_is_the_models() -> None:
     assert text == reference(), "run: python -m flockwise.config.reference > docs/reference/study.md"
 
 
+def test_the_reference_of_the_suppliers_record_is_the_models() -> None:
+    from flockwise.config.reference import supplier_reference
+
+    text = (ROOT / "docs" / "reference" / "supplier.md").read_text(encoding="utf-8")
+    assert text == supplier_reference(), "run: python -m flockwise.config.reference supplier > docs/reference/supplier.md"
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):

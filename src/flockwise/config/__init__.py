@@ -18,6 +18,8 @@ from flockwise.config.model import (
     WindowSpec,
 )
 from flockwise.config.purposes import FORBIDDEN, PURPOSES, Purpose
+from flockwise.config.supplier import Supplier, read_supplier, supplier_schema
+from flockwise.config.supplier_template import supplier_draft, supplier_of_simulation
 from flockwise.config.template import ColumnGuess, guess_columns, template
 
 __all__ = [
@@ -36,12 +38,17 @@ __all__ = [
     "Stays",
     "Store",
     "Study",
+    "Supplier",
     "SupplierSpec",
     "Table",
     "WindowSpec",
     "guess_columns",
     "load",
     "parse",
+    "read_supplier",
     "schema",
+    "supplier_draft",
+    "supplier_of_simulation",
+    "supplier_schema",
     "template",
 ]

@@ -1,13 +1,15 @@
-"""The reference page of study.toml, written from the model so that it can't drift."""
+"""The reference pages of study.toml and supplier.toml, written from the models so that they can't drift."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from flockwise.config.loading import schema
 from flockwise.config.purposes import FORBIDDEN, PURPOSES
+from flockwise.config.supplier import OPEN, supplier_schema
 
-__all__ = ["reference"]
+__all__ = ["reference", "supplier_reference"]
 
 _SECTIONS = (
     ("Store", "[store]"),
@@ -55,6 +57,33 @@ def reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def supplier_reference() -> str:
+    """The page, in Markdown: every section, key and type of supplier.toml.
+
+    Example:
+        >>> "`shown_from`" in supplier_reference()
+        True
+    """
+    whole = supplier_schema()
+    words = ", ".join(f'"{word}"' for word in sorted(OPEN - {""}))
+    lines = [
+        "# supplier.toml",
+        "",
+        "The record of a supplier. How to fill it in: [Take on a supplier](../how-to/take-on-a-supplier.md). This page is made from the model:",
+        "`python -m flockwise.config.reference supplier > docs/reference/supplier.md`.",
+        "",
+        f"No answer, whatever its capitals: an empty text, {words}.",
+        "",
+        "## At the top",
+        "",
+        *_table({"properties": {k: v for k, v in whole["properties"].items() if "$ref" not in v and k != "consent"}, "required": whole["required"]}),
+    ]
+    for name, title in (("ConsentVersion", "[[consent]]"), ("Withdrawal", "[withdrawal]"), ("Assessment", "[assessment]"), ("Contract", "[contract]")):
+        part = whole["$defs"][name]
+        lines += ["", f"## {title}", "", part["description"], "", *_table(part)]
+    return "\n".join(lines) + "\n"
+
+
 def _table(part: dict[str, Any]) -> list[str]:
     rows = ["| key | kind | default | what it means |", "|---|---|---|---|"]
     for key, spec in part["properties"].items():
@@ -90,4 +119,4 @@ def _range(spec: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    print(reference(), end="")  # noqa: T201  this module's command prints the page
+    print(supplier_reference() if "supplier" in sys.argv[1:] else reference(), end="")  # noqa: T201  this module's command prints the page

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from flockwise.config import Input
 from flockwise.errors import DataError
+from flockwise.store.auctions import refuse_auctions
 from flockwise.store.kinds import check_types
 from flockwise.store.sources import SourceFile, codec, unreadable
 
@@ -57,6 +58,7 @@ def open_file(source: SourceFile, mapping: Input) -> OpenFile:
 
     Raises:
         DataError: INGEST_BROKEN_FILE, INGEST_MISSING_COLUMN, INGEST_DOUBLE_COLUMN, INGEST_WRONG_TYPE, INGEST_NAIVE_TIME, INGEST_UNREADABLE.
+        RuleError: INGEST_AD_AUCTION.
     """
     try:
         schema = parquet_schema(source) if source.form == "parquet" else csv_schema(source)
@@ -65,6 +67,7 @@ def open_file(source: SourceFile, mapping: Input) -> OpenFile:
         raise unreadable(source.shown, error) from error
     except (pa.ArrowException, OSError, ValueError, EOFError) as error:
         raise broken(source, error) from error
+    refuse_auctions(schema, source.shown)
     _check_names(schema, mapping, source)
     if source.form == "parquet":
         check_types(pa.schema([schema.field(c) for c in mapping.columns]), mapping, source.shown)

@@ -25,6 +25,7 @@ from flockwise.base.schemas import STORED_PINGS
 from flockwise.config import Study
 from flockwise.errors import ConfigError, DataError, RuleError, StoreError
 from flockwise.governance import REASONS, DoorRules
+from flockwise.governance.suppliers import consent_texts
 from flockwise.store import keys
 from flockwise.store.columns import Reader, WallClock
 from flockwise.store.ingest import OPTOUTS, Counts, Ingest, OrderFn, ProgressFn
@@ -193,6 +194,7 @@ class Store:
 
         Raises:
             DataError: a source or a file as a whole can't be used; the codes start with INGEST_.
+            RuleError: INGEST_AD_AUCTION, for a file with columns of an ad auction.
             StoreError: another ingest is running (STORE_BUSY); no room or rights to write (STORE_WRITE).
 
         Privacy: the counts are not charged and must not be published. A row's fate depends on its own device's rows and public limits alone.
@@ -242,7 +244,7 @@ class Store:
 
     def _fresh(self, found: list[SourceFile], threads: int, progress: ProgressFn | None) -> tuple[list[SourceFile], list[str]]:
         """The files whose content has not been ingested in this way before, and their keyed digests."""
-        how = self._study.input.model_dump_json()
+        how = self._study.input.model_dump_json() + repr(consent_texts(self._study))
         key = keys.derive(self._key, "delivery")
         done = set(self._manifest.deliveries)
         fresh, deliveries = [], []
@@ -259,7 +261,7 @@ class Store:
 
     def _run(self, staging: Path, files: list[OpenFile], order: OrderFn, progress: ProgressFn | None, memory_mb: int, threads: int) -> Counts:
         study, window = self._study, self._study.time_window
-        zone = study.input.time_zone
+        zone, texts = study.input.time_zone, consent_texts(study)
         work = Ingest(
             staging,
             reader=Reader(
@@ -267,9 +269,10 @@ class Store:
                 WallClock(zone, window.start_us, window.end_us) if zone else None,
                 Pseudonyms(self._key, study.input.device_type, study.ledger.dataset),
                 study.purpose,
+                texts,
             ),
             grid=CellGrid.build(study.area),
-            rules=DoorRules(window.start_us, window.end_us, 10 * int(self._manifest.settings["greatest_accuracy_m"])),
+            rules=DoorRules(window.start_us, window.end_us, 10 * int(self._manifest.settings["greatest_accuracy_m"]), texts),
             buckets=self._manifest.buckets,
             order=order,
             opted_out=self._opted_out,
