@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from flockwise import api
+from flockwise.cli.lazy import api
 from flockwise.cli.output import command_errors, json_option, show
 
 __all__ = ["quarantine", "supplier"]
