@@ -6,8 +6,8 @@ buckets and the engine cannot change what a device contributes (docs/claims/pers
 
 from __future__ import annotations
 
-from flockwise.person.adding import SparseSum, Sums, accumulate, empty_sums
-from flockwise.person.contributions import contributions
+from flockwise.person.adding import SparseSum, Sums, accumulate, add_blocks, empty_sums
+from flockwise.person.contributions import Sighting, bounded, contributions, sight
 from flockwise.person.ordering import order
 from flockwise.person.rules import (
     ARRIVALS,
@@ -36,13 +36,17 @@ __all__ = [
     "FlowsRules",
     "PresenceRules",
     "Rules",
+    "Sighting",
     "SparseSum",
     "Sums",
     "TotalsRules",
     "WeightRules",
     "accumulate",
+    "add_blocks",
+    "bounded",
     "contributions",
     "empty_sums",
     "order",
     "rules_for",
+    "sight",
 ]

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import types
 
-from flockwise.person.contributions import blocks_of
+from flockwise.person.contributions import Block, blocks_of
 from flockwise.person.jit import I64, I64_IN, kernel
 from flockwise.person.rules import ARRIVALS, DEPARTURES, FLOWS, NORMS, PRESENCE, Rules
 
-__all__ = ["SparseSum", "Sums", "accumulate", "empty_sums"]
+__all__ = ["SparseSum", "Sums", "accumulate", "add_blocks", "empty_sums"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -96,7 +96,11 @@ def accumulate(pings: pa.Table | pa.RecordBatch, rules: Rules, sums: Mapping[int
         sums: as `empty_sums` makes them, changed in place.
         lock: held while the sums are changed (a short time), so that threads can share them.
     """
-    blocks = blocks_of(pings, rules)
+    add_blocks(blocks_of(pings, rules), sums, lock)
+
+
+def add_blocks(blocks: Mapping[int, Block], sums: Mapping[int, Ints | SparseSum], lock: AbstractContextManager[object]) -> None:
+    """Adds blocks of contributions to the sums of the same numbers."""
     with lock:
         for number, block in blocks.items():
             total = sums[number]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numba import types
 
 from flockwise.person.columns import Columns
-from flockwise.person.jit import I32, I32_IN, I64, I64_IN, inner, kernel
+from flockwise.person.jit import I32, I32_IN, I64, I64_IN, PAIR, inner, kernel
 from flockwise.person.rules import Rules
 
 __all__ = ["EARTH_M", "Kept", "clean", "count_faults"]
@@ -53,17 +53,16 @@ def _too_fast(lat_a: int, lon_a: int, lat_b: int, lon_b: int, elapsed_us: int, s
 
 
 @kernel(
-    I64, I64_IN, I64_IN, I64_IN, I32_IN, I32_IN, I32_IN, I64_IN, types.int64, types.int64, types.int64, types.int64,
+    PAIR, I64_IN, I64_IN, I64_IN, I32_IN, I32_IN, I32_IN, I64_IN, types.int64, types.int64, types.int64, types.int64,
     I64, I64, I32, I32, I64,
 )  # fmt: skip
 def _clean(
     hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32, cell: Ints,
     start: int, end: int, worst: int, speed: int,
     first: Ints, to_t: Ints, to_lat: Ints32, to_lon: Ints32, to_cell: Ints,
-) -> Ints:  # fmt: skip
+) -> tuple[int, int]:  # fmt: skip
     devices = 0
     kept = 0
-    fast = 0
     for i in range(len(t)):
         if i == 0 or hi[i] != hi[i - 1] or lo[i] != lo[i - 1]:
             first[devices] = kept
@@ -74,7 +73,6 @@ def _clean(
             continue
         last = kept - 1
         if last >= first[devices - 1] and _too_fast(to_lat[last], to_lon[last], lat[i], lon[i], t[i] - to_t[last], speed):
-            fast += 1
             continue
         to_t[kept] = t[i]
         to_lat[kept] = lat[i]
@@ -82,16 +80,7 @@ def _clean(
         to_cell[kept] = cell[i]
         kept += 1
     first[devices] = kept
-    return np.array([devices, kept, fast])
-
-
-def _run(pings: Columns, rules: Rules) -> tuple[Kept, int]:
-    n = len(pings.t_us)
-    first = np.empty(n + 1, dtype=np.int64)
-    t, cell = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    lat, lon = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
-    devices, kept, fast = _clean(*pings, rules.start_us, rules.end_us, rules.accuracy_dm, rules.speed_mm_s, first, t, lat, lon, cell)
-    return Kept(first[: devices + 1], t[:kept], lat[:kept], lon[:kept], cell[:kept]), int(fast)
+    return devices, kept
 
 
 def clean(pings: Columns, rules: Rules) -> Kept:
@@ -106,11 +95,34 @@ def clean(pings: Columns, rules: Rules) -> Kept:
 
     Privacy: what is kept of a device depends on its own rows alone.
     """
-    return _run(pings, rules)[0]
+    n = len(pings.t_us)
+    first = np.empty(n + 1, dtype=np.int64)
+    t, cell = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    lat, lon = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+    devices, kept = _clean(*pings, rules.start_us, rules.end_us, rules.accuracy_dm, rules.speed_mm_s, first, t, lat, lon, cell)
+    return Kept(first[: devices + 1], t[:kept], lat[:kept], lon[:kept], cell[:kept])
+
+
+@kernel(PAIR, I64_IN, I64_IN, I64_IN, I32_IN, I32_IN, I32_IN, *(types.int64,) * 4)
+def _count(hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32, start: int, end: int, worst: int, speed: int) -> tuple[int, int]:
+    same = 0
+    fast = 0
+    last = -1  # the last ping of the device that counts
+    for i in range(len(t)):
+        if i == 0 or hi[i] != hi[i - 1] or lo[i] != lo[i - 1]:
+            last = -1
+        elif t[i] == t[i - 1]:
+            same += 1
+            continue
+        if t[i] < start or t[i] >= end or accuracy[i] > worst:
+            continue
+        if last >= 0 and _too_fast(lat[last], lon[last], lat[i], lon[i], t[i] - t[last], speed):
+            fast += 1
+            continue
+        last = i
+    return same, fast
 
 
 def count_faults(pings: Columns, rules: Rules) -> tuple[int, int]:
     """How many pings share device and instant with an earlier one, and how many the speed rule would drop. For the data steward alone."""
-    _, fast = _run(pings, rules)
-    same = (pings.t_us[1:] == pings.t_us[:-1]) & (pings.device_lo[1:] == pings.device_lo[:-1]) & (pings.device_hi[1:] == pings.device_hi[:-1])
-    return int(same.sum()), fast
+    return _count(*pings[:6], rules.start_us, rules.end_us, rules.accuracy_dm, rules.speed_mm_s)

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit, types
 
-__all__ = ["I32", "I32_IN", "I64", "I64_IN", "U8", "inner", "kernel"]
+__all__ = ["I32", "I32_IN", "I64", "I64_IN", "PAIR", "U8", "inner", "kernel"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,6 +26,8 @@ I64 = types.Array(types.int64, 1, "C")
 """An int64 array that is written."""
 U8 = types.Array(types.uint8, 1, "C")
 """A byte array that is written."""
+PAIR: Any = types.UniTuple(types.int64, 2)  # type: ignore[no-untyped-call]
+"""Two numbers."""
 
 
 def kernel(returns: Any, *takes: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -9,7 +9,7 @@ from numba import types
 
 from flockwise.person.cleaning import count_faults
 from flockwise.person.columns import Columns, columns_from, columns_of, table_of
-from flockwise.person.jit import I32_IN, I64, I64_IN, inner, kernel
+from flockwise.person.jit import I32, I32_IN, I64, I64_IN, inner, kernel
 from flockwise.person.rules import Rules
 
 __all__ = ["is_ordered", "order", "ordered"]
@@ -49,10 +49,9 @@ def ordered(pings: Columns) -> Columns:
     if not len(pings.t_us):
         return pings
     by = _permutation(pings)
-    sorted_ = columns_from(column.take(by) for column in pings)
-    fresh = np.empty(len(by), dtype=np.int64)
-    n = _first_of_equals(*sorted_, fresh)
-    return sorted_ if n == len(by) else columns_from(column.take(fresh[:n]) for column in sorted_)
+    out = columns_from(np.empty_like(column) for column in pings)
+    n = _gather(by, *pings, *out)
+    return out if n == len(by) else columns_from(column[:n] for column in out)
 
 
 def _permutation(pings: Columns) -> Ints:
@@ -62,8 +61,8 @@ def _permutation(pings: Columns) -> Ints:
     bits = (latest - earliest).bit_length()
     if devices.bit_length() + bits > 62:
         return _slow_permutation(pings)
-    packed = (rank << bits) | (pings.t_us - earliest)
-    by = np.empty(len(packed), dtype=np.int64)
+    packed, by = np.empty_like(rank), np.empty_like(rank)
+    _pack(rank, pings.t_us, earliest, bits, packed)
     _sort(packed, by, np.empty_like(packed), np.empty_like(by), devices.bit_length() + bits)
     if _settle_ties(packed, by, pings.cell, pings.lat_e6, pings.lon_e6, pings.accuracy_dm):
         return by
@@ -185,13 +184,31 @@ def _is_ordered(hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy:
     return True
 
 
-@kernel(types.int64, *_COLUMNS, I64)
-def _first_of_equals(hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32, cell: Ints, fresh: Ints) -> int:
+@kernel(types.void, I64, I64_IN, types.int64, types.int64, I64)
+def _pack(rank: Ints, t: Ints, earliest: int, bits: int, packed: Ints) -> None:
+    for i in range(len(rank)):
+        packed[i] = (rank[i] << bits) | (t[i] - earliest)
+
+
+@kernel(types.int64, I64, *_COLUMNS, I64, I64, I64, I32, I32, I32, I64)
+def _gather(
+    by: Ints, hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32, cell: Ints,
+    to_hi: Ints, to_lo: Ints, to_t: Ints, to_lat: Ints32, to_lon: Ints32, to_accuracy: Ints32, to_cell: Ints,
+) -> int:  # fmt: skip
+    """Rows in the given order, the first of equal ones alone; all columns in one go, so that each is moved once."""
     kept = 0
-    for i in range(len(t)):
-        same = i > 0 and t[i] == t[i - 1] and lo[i] == lo[i - 1] and hi[i] == hi[i - 1]
-        if same and cell[i] == cell[i - 1] and lat[i] == lat[i - 1] and lon[i] == lon[i - 1] and accuracy[i] == accuracy[i - 1]:
+    for k in range(len(by)):
+        i = by[k]
+        last = kept - 1
+        same = last >= 0 and t[i] == to_t[last] and lo[i] == to_lo[last] and hi[i] == to_hi[last]
+        if same and cell[i] == to_cell[last] and lat[i] == to_lat[last] and lon[i] == to_lon[last] and accuracy[i] == to_accuracy[last]:
             continue
-        fresh[kept] = i
+        to_hi[kept] = hi[i]
+        to_lo[kept] = lo[i]
+        to_t[kept] = t[i]
+        to_lat[kept] = lat[i]
+        to_lon[kept] = lon[i]
+        to_accuracy[kept] = accuracy[i]
+        to_cell[kept] = cell[i]
         kept += 1
     return kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -343,10 +343,27 @@ class Rules:
                 weights = sum(g.weight for g in groupings)
                 _check(weights < _INT64, "The weights of flows could overflow 64 bits.", weights, "a sum below 2^63")
 
+    def sees_like(self, other: Rules) -> bool:
+        """Whether both rules find the same presence and the same trips in the same pings; what is made of trips may differ."""
+        own, others = (
+            [*_plain(r, ("presence", "flows", "bound", "weights")), *_plain(r.presence, ("parents", "weights")), *_plain(r.weights), *_plain(r.flows, _CLIPS)]
+            for r in (self, other)
+        )
+        return len(own) == len(others) and all(np.array_equal(a, b) for a, b in zip(own, others, strict=True))
+
     @property
     def most_trips(self) -> int:
         """No device has more trips in the window: stays are disjoint in time and each lasts least_us or more."""
         return (self.end_us - self.start_us) // self.least_us
+
+
+_CLIPS = ("parents", "weights", "margin_weights", "totals", "norm_edges", "heavy_edge")
+"""Parts of the rules of flows that say how trips are bounded, not which trips there are."""
+
+
+def _plain(rules: Rules | PresenceRules | FlowsRules | WeightRules | None, without: Sequence[str] = ()) -> list[npt.ArrayLike]:
+    """The numbers and arrays of rules, but for some."""
+    return [0] if rules is None else [1, *(getattr(rules, f.name) for f in fields(rules) if f.name not in without)]
 
 
 def rules_for(

@@ -188,9 +188,14 @@ class Plan:
         )
 
     def clip_rules(self) -> person.Rules:
-        """What the person stage needs for the histogram of norms alone."""
-        edges = self.clip.edges if self.clip else ()
-        return person.rules_for(self.study, flows_weights=self._weights("flows"), norm_edges=edges)
+        """What the person stage needs for the histogram of norms. Presence is in the rules so that an engine that reads the pings once can count it then."""
+        return person.rules_for(
+            self.study,
+            presence_weights=self._weights("presence"),
+            flows_weights=self._weights("flows"),
+            norm_edges=self.clip.edges if self.clip else (),
+            bound=self.groups["shapes"].bound,
+        )
 
     def _total_weights(self) -> tuple[int, ...]:
         by_level = {b.level: b.weight for b in self.of("total_departures")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flockwise import artifact, engines, estimate, noise, person, record
+from flockwise.base.machine import cpus
 from flockwise.config import Study
 from flockwise.errors import InternalError, StoreError
 from flockwise.ledger import Entry, Ledger
@@ -127,10 +127,10 @@ def _draw(
         # The charge comes before the choice: whatever the histogram chooses has to work. The greatest norm has the least weights.
         settle(plan, plan.clip.edges[-1], plan.clip.edges[-1]).rules()
     book.require(plan.rho)
-    threads = os.cpu_count() or 1
+    threads = cpus()
     engine = engines.LocalEngine(threads)
     found = engine.sum(vault, plan.rules() if plan.settled else plan.clip_rules(), progress)
-    _unchanged(vault, inputs, "Nothing was spent and nothing was published.")
+    _unchanged(study, inputs)
     privacy = study.privacy
     entry = book.charge(
         plan.digest,
@@ -148,8 +148,7 @@ def _draw(
         noisy[NORMS] = noise.add(_dense(found[person.NORMS]), plan.clip.sigma_units, threads, kind=plan.noise_kind)
         plan = settled(plan, noisy)
         _certify(plan)
-        found = engine.sum(vault, plan.rules(), progress)
-        _unchanged(vault, inputs, "The charge stands, and nothing was published.")
+        found = engine.sum(vault, plan.rules(), progress)  # of the same snapshot: what came in since is for the next release
     exact = all_levels(plan, found)
     done, total = 0, sum(b.size for b in plan.blocks if not b.sparse)
     for block in plan.blocks:
@@ -184,10 +183,14 @@ def _certify(plan: Plan) -> None:
         noise.certify(bound, weights, sigmas, rho, plan.noise_kind)
 
 
-def _unchanged(vault: Store, inputs: str, state: str) -> None:
-    if vault.keyed_digest() != inputs:
+def _unchanged(study: Study, inputs: str) -> None:
+    """Refuses to charge for a state of the store that is no longer its state: an ingest, an opt-out or a deletion came in between."""
+    if Store.open(study).keyed_digest() != inputs:
         raise StoreError(
-            "RELEASE_DATA_CHANGED", what="The store changed while it was being read.", state=state, fix="Wait until the ingest has ended and release again."
+            "RELEASE_DATA_CHANGED",
+            what="The store changed while it was being read.",
+            state="Nothing was spent and nothing was published.",
+            fix="Wait until the ingest has ended and release again.",
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from flockwise import noise
 from flockwise.base.files import sync, write_durably
+from flockwise.base.machine import cpus
 from flockwise.config import Study
 from flockwise.errors import ArtifactError, StoreError
 from flockwise.ledger import Entry, Ledger
@@ -120,9 +120,9 @@ def _draw(plan: RiskPlan, vault: Store, inputs: str, book: Ledger, *, again: boo
     study, privacy = plan.study, plan.privacy
     noise.certify(BOUND, [b.weight for b in plan.blocks], [b.sigma_units for b in plan.blocks], plan.rho, privacy.noise)
     book.require(plan.rho)
-    threads = os.cpu_count() or 1
+    threads = cpus()
     exact = exact_figures(vault, plan, threads, progress)
-    if vault.keyed_digest() != inputs:
+    if Store.open(study).keyed_digest() != inputs:
         raise StoreError(
             "RISK_DATA_CHANGED",
             what="The store changed while it was being read.",

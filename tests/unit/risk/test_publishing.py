@@ -216,3 +216,20 @@ def test_the_published_side_of_it_names_no_pseudonym() -> None:
     folder = Path(publishing.__file__).parent
     for file in folder.glob("*.py"):
         assert "device_hi" not in file.read_text(encoding="utf-8"), file.name
+
+
+def test_an_ingest_in_between_is_noticed_and_nothing_is_spent(own_study: Path, tmp_path: Path) -> None:
+    api.simulate(tmp_path / "more", devices=200, days=2, seed=3)
+    came: list[str] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if not came:
+            came.append(stage)
+            api.ingest(own_study, [str(tmp_path / "more" / "pings")])
+
+    with pytest.raises(StoreError) as caught:
+        api.risk(own_study, tmp_path / "out", epsilon="1", progress=progress)
+    assert caught.value.code == "RISK_DATA_CHANGED"
+    assert came
+    assert spent(own_study) == 0
+    assert not (tmp_path / "out").exists()
