@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from flockwise.base.region import Region
 from flockwise.base.window import Window
 from flockwise.config.conninfo import without_secret
+from flockwise.config.places import PlacesSpec
 from flockwise.config.publisher import Publisher
 from flockwise.config.purposes import Purpose
 from flockwise.config.weights import UNITS, AreaWeights, read_weights
@@ -26,6 +27,7 @@ __all__ = [
     "FlowsTable",
     "Input",
     "Ledger",
+    "PlacesSpec",
     "PresenceTable",
     "Privacy",
     "Publisher",
@@ -351,6 +353,7 @@ class Study(_Part):
     weights: Weights | None = None
     publisher: Publisher | None = None
     trail: Trail | None = None
+    places: PlacesSpec | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Study:

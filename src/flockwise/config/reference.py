@@ -17,6 +17,7 @@ _SECTIONS = (
     ("SupplierSpec", "[supplier]"),
     ("Trail", "[trail]"),
     ("RegionSpec", "[region]"),
+    ("PlacesSpec", "[places]"),
     ("WindowSpec", "[window]"),
     ("Input", "[input]"),
     ("Cleaning", "[cleaning]"),
@@ -47,7 +48,7 @@ def reference() -> str:
         *_table({"properties": {key: whole["properties"][key] for key in ("name", "purpose")}, "required": ["name"]}),
         "",
         "`store`, `ledger`, `region`, `window`, `input`, `privacy` and at least one of `tables` are required; `cleaning` and `stays` have defaults;",
-        "`publisher`, `supplier` and `trail` are optional.",
+        "`places`, `publisher`, `supplier` and `trail` are optional.",
     ]
     for name, title in _SECTIONS:
         part = whole["$defs"][name]

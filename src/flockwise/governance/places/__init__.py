@@ -1,1 +1,35 @@
 """Sensitive places: which are cut, from where, how far, and until when the list holds. Public facts only."""
+
+from flockwise.governance.places.coverage import Coverage, coverage
+from flockwise.governance.places.current import APPLY_DAYS, REVIEW_DAYS, Current, Suppression, current, require, review, suppression
+from flockwise.governance.places.extent import Extent
+from flockwise.governance.places.gatherings import Gatherings, read_gatherings
+from flockwise.governance.places.index import PlaceIndex
+from flockwise.governance.places.listing import Listing, Review, Source
+from flockwise.governance.places.sources import build
+from flockwise.governance.places.tags import LEAST_BUFFER_M, Category, TagTable, read_tags
+
+__all__ = [
+    "APPLY_DAYS",
+    "LEAST_BUFFER_M",
+    "REVIEW_DAYS",
+    "Category",
+    "Coverage",
+    "Current",
+    "Extent",
+    "Gatherings",
+    "Listing",
+    "PlaceIndex",
+    "Review",
+    "Source",
+    "Suppression",
+    "TagTable",
+    "build",
+    "coverage",
+    "current",
+    "read_gatherings",
+    "read_tags",
+    "require",
+    "review",
+    "suppression",
+]
