@@ -89,6 +89,24 @@ def test_a_role_that_could_change_charges_is_refused(server: Server, database: s
     server.sql(database, "DROP OWNED BY strong", "DROP ROLE strong")
 
 
+@pytest.mark.parametrize(
+    "right",
+    [
+        "GRANT UPDATE (body) ON flockwise.ledger TO strong",
+        "GRANT CREATE ON SCHEMA flockwise TO strong",
+        "ALTER SCHEMA flockwise OWNER TO strong",
+        "ALTER FUNCTION flockwise.refuse() OWNER TO strong",
+        "ALTER DATABASE {database} OWNER TO strong",
+    ],
+)
+def test_rights_that_lead_round_the_tables_are_refused_too(server: Server, database: str, tmp_path: Path, right: str) -> None:
+    server.sql(database, "DROP ROLE IF EXISTS strong", "CREATE ROLE strong LOGIN IN ROLE flockwise_charger")
+    assert Host(server, database, tmp_path, "strong").charge("a").number == 1
+    server.sql(database, right.format(database=database))
+    assert code_of(Host(server, database, tmp_path, "strong")) == "LEDGER_ROLE_TOO_STRONG"
+    server.sql(database, "REASSIGN OWNED BY strong TO keeper", "DROP OWNED BY strong", "DROP ROLE strong")
+
+
 def test_a_role_without_rights_and_a_database_without_tables(server: Server, database: str, tmp_path: Path) -> None:
     server.sql("postgres", "DROP ROLE IF EXISTS stranger", "CREATE ROLE stranger LOGIN")
     assert code_of(Host(server, database, tmp_path, "stranger")) == "LEDGER_SERVER_REFUSED"

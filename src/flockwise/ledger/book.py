@@ -97,8 +97,8 @@ class Ledger:
             BudgetError: the cap would be passed. Nothing was spent.
             RuleError: the same plan on the same inputs is charged already and `again` is false, or the cap was derived for rounded noise and this is
                 discrete. Nothing was spent.
-            LedgerError: the ledger is damaged, was tampered with, busy or out of reach. Nothing was spent, unless the code is LEDGER_COMMIT_UNKNOWN:
-                then a server was lost in the very commit and did not come back to be asked.
+            LedgerError: the ledger is damaged, was tampered with, busy or out of reach. Nothing was spent, unless the code is LEDGER_COMMIT_UNKNOWN
+                (a server or disk was lost in the very commit and did not come back to be asked) or LEDGER_WITNESS_UNUSABLE (the state says which).
 
         Privacy:
             Sequential composition: rho adds up, under zero-concentrated and under Gaussian differential privacy, and so under a mix of both
@@ -244,7 +244,7 @@ class Ledger:
                 return rows[: row.number], bodies[: row.number]
             raise LedgerError(
                 "LEDGER_UNREACHABLE",
-                what="The connection to the ledger's server was lost before it wrote.",
+                what="The ledger was lost before it wrote: its server's connection, or its disk.",
                 state="Nothing was spent.",
                 fix="Run the same command again.",
             ) from doubt

@@ -134,7 +134,7 @@ def _digest(number: int, body: str, previous: str) -> str:
 def _parse(text: str, position: int) -> dict[str, Any]:
     try:
         body = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise damaged("LEDGER_BAD_ROW", f"row {position} can't be read") from error
     if not isinstance(body, dict):
         raise damaged("LEDGER_BAD_ROW", f"row {position} can't be read")
@@ -163,9 +163,12 @@ def _check_meaning(bodies: Sequence[Mapping[str, Any]]) -> None:
                 left -= rho
                 if rho <= 0 or left < 0 or body.get("accounting", "discrete") not in allowed:
                     raise damaged("LEDGER_BAD_ROW", f"row {position} is a charge that could not have been accepted")
-                _window(body)
+                if not all(isinstance(body[name], str) for name in ("time", "title", "plan", "inputs", "rho", "delta", "epsilon")):
+                    raise TypeError("text")
+                # What `entries` reads later must not fail there.
+                Fraction(body["delta"]), Fraction(body["epsilon"]), _window(body)
                 charges.add(position)
             elif body["kind"] != "event" or body["event"] not in EVENTS or body["of"] not in charges:
                 raise damaged("LEDGER_BAD_ROW", f"row {position} is of an unknown kind")
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise damaged("LEDGER_BAD_ROW", "a row lacks a field or holds a wrong one") from error

@@ -74,6 +74,7 @@ class PostgresStorage:
         self._make_folder()
         # Before the snapshot: what another process of this host commits in between is then no contradiction.
         lines = self.witness.lines()
+        self.witness.check()
         with self._transaction(writes=writes) as connection:
             if writes:
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [self._key])

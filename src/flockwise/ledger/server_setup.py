@@ -107,9 +107,12 @@ trigger A CREATE TRIGGER no_truncate BEFORE TRUNCATE ON flockwise.outputs FOR EA
 )
 
 _STRONG = """
-SELECT bool_or(has_table_privilege(oid, 'UPDATE') OR has_table_privilege(oid, 'DELETE') OR has_table_privilege(oid, 'TRUNCATE')
-               OR has_table_privilege(oid, 'TRIGGER') OR pg_has_role(relowner, 'MEMBER'))
-FROM pg_class WHERE relnamespace = to_regnamespace('flockwise') AND relkind = 'r'
+SELECT bool_or(has_any_column_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE') OR has_table_privilege(c.oid, 'TRUNCATE')
+               OR has_table_privilege(c.oid, 'TRIGGER') OR pg_has_role(relowner, 'MEMBER') OR pg_has_role(nspowner, 'MEMBER')
+               OR has_schema_privilege(n.oid, 'CREATE'))
+       OR (SELECT bool_or(pg_has_role(proowner, 'MEMBER')) FROM pg_proc WHERE pronamespace = to_regnamespace('flockwise'))
+       OR (SELECT pg_has_role(datdba, 'MEMBER') FROM pg_database WHERE datname = current_database())
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE n.oid = to_regnamespace('flockwise') AND relkind = 'r'
 """
 
 
@@ -133,7 +136,7 @@ def check_tables(connection: psycopg.Connection) -> None:
         raise LedgerError(
             "LEDGER_ROLE_TOO_STRONG",
             what="The role that connects to the ledger's server could change or delete charges.",
-            expected="a role that has flockwise_charger and is neither the tables' owner nor a superuser",
+            expected="a role that has flockwise_charger and owns neither tables, function, schema nor database, and no superuser",
             state="Nothing was spent.",
             fix="Connect as a role made as docs/how-to/share-a-ledger.md says.",
         )

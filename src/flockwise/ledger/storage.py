@@ -93,7 +93,7 @@ class SqliteStorage:
         """A transaction under the write lock; on leaving, rows are on the disk and in the witness file.
 
         Raises:
-            LedgerError: the file is damaged, busy for a minute, or disagrees with its witness.
+            LedgerError: the file is damaged, busy for a minute, or disagrees with its witness. LEDGER_COMMIT_UNKNOWN: the disk failed in the very commit.
         """
         self._make()
         try:
@@ -110,11 +110,13 @@ class SqliteStorage:
                     if writes:
                         held.make_tables()
                 before = held.rows()
+                if writes:
+                    self.witness.check()
                 if len(before) > 1 and not lines:
                     raise damaged("LEDGER_WITNESS_MISSING", "the ledger has charges but its witness file is missing or empty")
                 compare(before, lines)
                 yield held
-                connection.execute("COMMIT" if writes else "ROLLBACK")
+                _end(connection, doubt=bool(held.appended))
                 if writes:
                     # Lines that an earlier crash left out are made good.
                     self.witness.note([row for row in [*before, *held.appended] if row.number not in lines])
@@ -150,6 +152,21 @@ class SqliteStorage:
                     raise damaged("LEDGER_DAMAGED", "the file is not a whole SQLite ledger") from None
         except OSError as error:
             raise LedgerError("LEDGER_NOT_WRITABLE", what="The ledger's file can't be made.", got=type(error).__name__, fix="Correct [ledger] path.") from error
+
+
+def _end(connection: sqlite3.Connection, *, doubt: bool) -> None:
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        # A transaction that is still open is undone. One that is not may have been written before the disk failed.
+        if connection.in_transaction or not doubt:
+            raise
+        raise LedgerError(
+            "LEDGER_COMMIT_UNKNOWN",
+            what="The disk failed while the ledger wrote.",
+            state="Whether the last entry was written is not known. If it was a charge, it may be spent. Nothing was drawn under it and nothing was published.",
+            fix="Mend the disk and run the same command again: the same plan on unchanged data finds its charge, and a draw is charged once more.",
+        ) from error
 
 
 def _explain(error: sqlite3.DatabaseError) -> LedgerError:

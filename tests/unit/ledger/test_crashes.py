@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from tests.unit.ledger._places import Place, opened
+from tests.unit.ledger._places import Place, SqlitePlace, opened
 
 import flockwise
+from flockwise.errors import LedgerError
 
 MICRO = Fraction(1, 10**6)
 ROOT = Path(flockwise.__file__).parents[1]
@@ -152,3 +154,44 @@ def test_eight_writers_of_two_hosts_never_pass_the_cap(where: Place):
     # 48 were asked for; floor(1 / 0.03) = 33 fit.
     assert len(numbers) == len(set(numbers)) == len(ledger.entries()) == 33
     assert ledger.spent() == Fraction(99, 100)
+
+
+class _Disk(sqlite3.Connection):
+    """A disk that fails in COMMIT, before or after the transaction was written."""
+
+    written = True
+    fails = 1
+
+    def execute(self, sql: str, *args: object) -> sqlite3.Cursor:  # type: ignore[override]
+        if sql == "COMMIT" and type(self).fails:
+            type(self).fails -= 1
+            super().execute("COMMIT" if self.written else "ROLLBACK")
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *args)
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_disk_that_fails_in_the_commit_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: bool):
+    ledger = opened(SqlitePlace(tmp_path))
+    disk = type("Disk", (_Disk,), {"written": written, "fails": 1})
+    connect = sqlite3.connect
+    monkeypatch.setattr("flockwise.ledger.storage.sqlite3.connect", lambda *args, **more: connect(*args, factory=disk, **more))
+    monkeypatch.setattr("flockwise.ledger.book.PAUSES_S", (0.0,))
+    if written:
+        assert ledger.charge("plan", "inputs", Fraction(1, 10), Fraction(1, 10**6), Fraction(1), "t").number == 1
+    else:
+        with pytest.raises(LedgerError, match="LEDGER_UNREACHABLE") as got:
+            ledger.charge("plan", "inputs", Fraction(1, 10), Fraction(1, 10**6), Fraction(1), "t")
+        assert got.value.state == "Nothing was spent."
+    assert opened(SqlitePlace(tmp_path)).spent() == (Fraction(1, 10) if written else 0)
+
+
+def test_a_disk_that_stays_broken_leaves_the_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    ledger = opened(SqlitePlace(tmp_path))
+    disk = type("Disk", (_Disk,), {"written": True, "fails": 9})
+    connect = sqlite3.connect
+    monkeypatch.setattr("flockwise.ledger.storage.sqlite3.connect", lambda *args, **more: connect(*args, factory=disk, **more))
+    monkeypatch.setattr("flockwise.ledger.book.PAUSES_S", (0.0, 0.0))
+    with pytest.raises(LedgerError) as got:
+        ledger.charge("plan", "inputs", Fraction(1, 10), Fraction(1, 10**6), Fraction(1), "t")
+    assert (got.value.code, "may be spent" in got.value.state) in [("LEDGER_COMMIT_UNKNOWN", True), ("LEDGER_NOT_WRITABLE", False)]

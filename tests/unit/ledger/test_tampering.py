@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from fractions import Fraction
 from pathlib import Path
@@ -98,6 +99,10 @@ def test_a_cut_chain_disagrees_with_the_witness_though_each_hash_is_right(where:
         lambda b: [b[0], {**b[1], "window": {"start": "2026-02-01", "days": 0}}, *b[2:]],
         lambda b: [b[0], {**b[1], "window": "May"}, *b[2:]],
         lambda b: [*b, {"kind": "event", "of": 55, "event": "drawn", "time": ""}],
+        lambda b: [*b[:-2], {**b[-2], "rho": float("inf")}, b[-1]],
+        lambda b: [*b[:-2], {**b[-2], "delta": "a half"}, b[-1]],
+        lambda b: [*b[:-2], {**b[-2], "plan": ["x"]}, b[-1]],
+        lambda b: [*b[:-2], {k: v for k, v in b[-2].items() if k != "inputs"}, b[-1]],
     ],
 )
 def test_a_chain_that_says_nonsense_is_refused_even_with_a_matching_witness(where: Place, change):
@@ -117,6 +122,32 @@ def test_the_witness_is_missed_or_found_contradictory(tmp_path: Path):
     assert code_of(SqlitePlace(tmp_path)) == "LEDGER_WITNESS_MISSING"
     witness.write_text(whole)
     Ledger.open(path, "panel", {"discrete": Fraction(1)}, "4").verify()
+
+
+def test_a_witness_that_can_not_be_written_is_met_before_anything_is_spent(where: Place):
+    filled(where)
+    witness, kept = where.witness, where.witness.read_bytes()
+    witness.unlink()
+    witness.mkdir()
+    assert code_of(where) == "LEDGER_WITNESS_UNUSABLE"
+    witness.rmdir()
+    witness.write_bytes(kept)
+    assert opened(where).spent() == Fraction(3, 10)
+
+
+def test_a_witness_that_fails_after_the_commit_is_told_as_spent(where: Place, monkeypatch: pytest.MonkeyPatch):
+    filled(where)
+    ledger = opened(where)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr("flockwise.ledger.witness.os.fsync", full)
+    with pytest.raises(LedgerError, match="LEDGER_WITNESS_UNUSABLE") as got:
+        ledger.charge("new", "inputs", Fraction(1, 10), MICRO, Fraction(1), "t")
+    assert "it is spent" in got.value.state
+    monkeypatch.undo()
+    assert opened(where).spent() == Fraction(4, 10)
 
 
 def test_a_deleted_ledger_is_not_a_new_budget_while_its_witness_stands(tmp_path: Path):

@@ -91,6 +91,19 @@ def test_sigma_is_the_smallest_float_that_is_enough(bound: int, weight: int, rho
     assert 2 * rho * weight * Fraction(math.nextafter(sigma, 0)) ** 2 < bound
 
 
+@pytest.mark.parametrize("kind", ["rounded", "discrete"])
+@pytest.mark.parametrize(
+    ("bound", "weights", "sigmas"),
+    [(8, [1], [s]) for s in (0.0, -2.0, math.nan, math.inf, -math.inf)]
+    + [(8, [w], [4.0]) for w in (0, -1)]
+    + [(0, [1], [4.0]), (-8, [1], [4.0]), (8, [], []), (8, [1, 1], [4.0]), (8, [1], [4.0, 4.0])],
+)
+def test_certify_refuses_what_is_no_scale_in_our_own_words(kind, bound, weights, sigmas):
+    with pytest.raises(InternalError) as got:
+        noise.certify(bound, weights, sigmas, Fraction(1), kind)
+    assert (got.value.code, got.value.state) == ("NOISE_BAD_SCALE", "Nothing was drawn.")
+
+
 def test_certify_catches_one_ulp_and_a_halved_sigma():
     rho, bound, weights = noise.rho_for(Fraction(1), MICRO, "discrete"), 1 << 56, [10**9, 123_456_789]
     sigmas = [noise.sigma_for(bound, w, rho) for w in weights]
