@@ -31,6 +31,7 @@ __all__ = [
     "ingest",
     "init",
     "ledger",
+    "ledger_check",
     "plan",
     "quarantine",
     "release",
@@ -557,6 +558,23 @@ def ledger(study_path: Path) -> Outcome:
 
     study = config.load(Path(study_path))
     return Outcome(f"Ledger of {study.ledger.dataset}.", releasing.ledger_facts(study), ("The chain of entries is whole.",))
+
+
+def ledger_check(study_path: Path, folders: Sequence[Path]) -> Outcome:
+    """Finds the charge of every published folder in a study's ledger: one that was put back to an earlier day has forgotten a release.
+
+    Args:
+        study_path: the study file.
+        folders: published folders, of releases and of assessments.
+
+    Raises:
+        LedgerError: the ledger lacks a charge (LEDGER_FORGOT), is damaged or was tampered with.
+        ArtifactError: a folder can't be read, or is of another data set.
+    """
+    from flockwise import release as releasing
+
+    found = releasing.check_published(config.load(Path(study_path)), [Path(f) for f in folders])
+    return Outcome(f"The ledger holds the charges of {len(found)} published folders.", {"folders": found}, ("Run flockwise verify on each folder, too.",))
 
 
 def audit(*, full: bool = False, seed: int = 1, progress: Progress | None = None) -> Outcome:

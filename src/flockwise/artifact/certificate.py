@@ -79,6 +79,7 @@ class PrivacyClaim(_Part):
     noise: Literal["rounded", "discrete"] = Field(description="rounded: a continuous Gaussian rounded to whole numbers; discrete: the discrete Gaussian.")
     definition: str = Field(description="The definition of privacy that is met.")
     mechanism: str = Field(description="How: bounding, noise, and the library that drew it.")
+    charge: Digest = Field(description="Hash of the charge in the ledger, which covers all entries before it: a ledger without it was put back.")
 
 
 class YearClaim(_Part):
@@ -181,7 +182,9 @@ class TableSummary(_Part):
 class InputRef(_Part):
     """Which data, without saying anything about it."""
 
-    digest: Digest = Field(description="HMAC-SHA-256 of the data's digest under a secret key: a plain digest would let anyone test a guess of the whole data.")
+    digest: Digest = Field(
+        description="HMAC-SHA-256 of the charge and the data's digest under a secret key: a plain digest would answer guesses of the whole data."
+    )
     kind: Literal["hmac-sha256"] = Field("hmac-sha256", description="How the digest was made.")
 
 

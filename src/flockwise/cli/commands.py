@@ -200,3 +200,13 @@ def ledger() -> None:
 def ledger_show(study: Path, as_json: bool) -> None:
     """Show what has been charged, what is left, and that the chain of entries is whole."""
     show(api.ledger(study), as_json)
+
+
+@ledger.command("check")
+@_STUDY
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+@command_errors
+def ledger_check(study: Path, folders: tuple[Path, ...], as_json: bool) -> None:
+    """Find the charge of every published folder in the ledger: one that was put back to an earlier day is found out."""
+    show(api.ledger_check(study, folders), as_json)

@@ -34,7 +34,7 @@ class Witness:
         """
         try:
             text = self.path.read_text(encoding="ascii", errors="replace")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
             raise _unusable("Nothing was spent.") from error

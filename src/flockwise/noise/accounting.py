@@ -143,7 +143,9 @@ def certify(bound: int, weights: Sequence[int], sigmas: Sequence[float], rho: Fr
     # A negative weight would cost less than nothing, and no block at all would pass.
     sound = bound > 0 and rho > 0 and len(weights) == len(sigmas) > 0 and all(weight > 0 for weight in weights)
     if not sound or not all(0 < sigma < math.inf for sigma in sigmas):
-        raise InternalError("NOISE_BAD_SCALE", what="Bound, weights, scales and rho must be above 0 and finite, one scale a weight.", state="Nothing was drawn.")
+        raise InternalError(
+            "NOISE_BAD_SCALE", what="Bound, weights, scales and rho must be above 0 and finite, one scale a weight.", state="Nothing was drawn."
+        )
     for weight, sigma in zip(weights, sigmas, strict=True):
         worst = Fraction(bound) / (2 * Fraction(sigma) ** 2 * weight)
         agreed = kind == "rounded" or worst <= zcdp.charge(sigma, Fraction(bound, weight)) <= rho * (1 + Fraction(1, 10**9))

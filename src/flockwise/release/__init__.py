@@ -1,5 +1,6 @@
 """The only place where person, ledger, noise and artifact meet."""
 
+from flockwise.release.against import check_published
 from flockwise.release.certifying import promise
 from flockwise.release.facts import budget, epsilon_text, ledger_facts, open_ledger, table_facts
 from flockwise.release.plan import GRID, NORMS, Block, Group, Plan
@@ -18,6 +19,7 @@ __all__ = [
     "budget",
     "build",
     "calendar",
+    "check_published",
     "epsilon_text",
     "facts_of",
     "flow_estimate",

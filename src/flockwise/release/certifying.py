@@ -53,11 +53,12 @@ def promise(plan: Plan) -> str:
     )
 
 
-def certificate(plan: Plan, inputs: str, noisy: Mapping[str, npt.NDArray[np.int64]], shown: Mapping[str, Shown]) -> artifact.Certificate:
+def certificate(plan: Plan, charge: str, inputs: str, noisy: Mapping[str, npt.NDArray[np.int64]], shown: Mapping[str, Shown]) -> artifact.Certificate:
     """The certificate of a release, without the checksums of its files.
 
     Args:
         plan: the plan that was carried out.
+        charge: digest of the ledger's entry.
         inputs: keyed digest of the data.
         noisy: noisy values by name, for the histogram of norms.
         shown: what came of each block.
@@ -79,6 +80,7 @@ def certificate(plan: Plan, inputs: str, noisy: Mapping[str, npt.NDArray[np.int6
             noise=plan.noise_kind,
             definition=DEFINITION[plan.noise_kind],
             mechanism=MECHANISM.format(noise=DRAWN[plan.noise_kind]),
+            charge=charge,
         ),
         meaning=tuple(noise.meaning(plan.rho, privacy.epsilon, privacy.delta, windows, plan.noise_kind)),
         year=artifact.YearClaim(windows=over.windows, rho=over.rho, epsilon=over.epsilon),

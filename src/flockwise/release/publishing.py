@@ -96,7 +96,9 @@ def publish(study: Study, out: Path, progress: Progress | None = None) -> Publis
         entry = book.mark(entry, "drawn")
     plan = settled(plan, noisy)
     tables, shown = build(plan, noisy)
-    final = artifact.write(out, tables, certificate(plan, vault.keyed_digest(plan.digest), noisy, shown), record.texts(facts_of(plan, shown)))
+    # Keyed by the charge: two certificates never tell whether the data changed in between, not even two of one plan.
+    inputs = vault.keyed_digest(entry.digest)
+    final = artifact.write(out, tables, certificate(plan, entry.digest, inputs, noisy, shown), record.texts(facts_of(plan, shown)))
     if entry.status != "published":
         book.mark(entry, "published")
     log.info("released %s", study.name)

@@ -58,11 +58,12 @@ def promise(plan: RiskPlan) -> str:
     return f"epsilon {plan.privacy.epsilon} at delta {float(plan.privacy.delta):g} per device over the whole window of {days} (rho {float(plan.rho):.6g})"
 
 
-def certificate(plan: RiskPlan, inputs: str, files: Mapping[str, bytes]) -> dict[str, Any]:
+def certificate(plan: RiskPlan, charge: str, inputs: str, files: Mapping[str, bytes]) -> dict[str, Any]:
     """The certificate as JSON-ready values; exact numbers are text.
 
     Args:
         plan: the plan that was carried out.
+        charge: digest of the ledger's entry.
         inputs: keyed digest of the data.
         files: contents of the files that it vouches for.
     """
@@ -79,6 +80,7 @@ def certificate(plan: RiskPlan, inputs: str, files: Mapping[str, bytes]) -> dict
         "privacy": {
             "epsilon": str(privacy.epsilon), "delta": str(privacy.delta), "rho": str(plan.rho), "noise": privacy.noise,
             "definition": DEFINITIONS[privacy.noise], "mechanism": f"{MECHANISM}; {NOISES[privacy.noise]}",
+            "charge": charge,
         },
         "meaning": noise.meaning(plan.rho, privacy.epsilon, privacy.delta, windows, privacy.noise),
         "limits": noise.limits(privacy.noise),

@@ -108,7 +108,7 @@ def publish(study: Study, epsilon: str, out: Path, progress: Progress | None = N
     if entry.status == "charged":
         entry = book.mark(entry, "drawn")
     rows = rows_of(plan, noisy)
-    _write(out, plan, vault.keyed_digest(plan.digest), rows)
+    _write(out, plan, entry.digest, vault.keyed_digest(entry.digest), rows)
     if entry.status != "published":
         book.mark(entry, "published")
     log.info("assessed the disclosure risk of %s", study.name)
@@ -163,10 +163,10 @@ def _check_place(out: Path) -> None:
         )
 
 
-def _write(out: Path, plan: RiskPlan, inputs: str, rows: list[Row]) -> None:
+def _write(out: Path, plan: RiskPlan, charge: str, inputs: str, rows: list[Row]) -> None:
     """A new folder appears whole or not at all. In an earlier one the files are written over, the certificate last: it vouches for the other two."""
-    table, shown = to_csv(rows), page(certificate(plan, inputs, {}), rows).encode()
-    terms = json.dumps(certificate(plan, inputs, {TABLE: table, PAGE: shown}), ensure_ascii=False, indent=2)
+    table, shown = to_csv(rows), page(certificate(plan, charge, inputs, {}), rows).encode()
+    terms = json.dumps(certificate(plan, charge, inputs, {TABLE: table, PAGE: shown}), ensure_ascii=False, indent=2)
     contents = {TABLE: table, PAGE: shown, CERTIFICATE: f"{terms}\n".encode()}
     try:
         folder = out

@@ -169,6 +169,7 @@ def certificate(rows_presence: pa.Table, rows_flows: pa.Table) -> fa.Certificate
             noise="discrete",
             definition="zero-concentrated differential privacy",
             mechanism="discrete Gaussian",
+            charge="c" * 64,
         ),
         meaning=("Right at most 55.6 times in 100.", "One is right at most 55.6 times in 100; over a year right at most 69.9 times in 100."),
         year=fa.YearClaim(windows=13, rho=13 * RHO, epsilon=Fraction("4.0398")),

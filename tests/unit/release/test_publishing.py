@@ -212,6 +212,18 @@ def test_certificates_of_two_plans_do_not_tell_whether_the_data_changed(edited: 
     assert first != second
 
 
+def test_certificates_of_one_plan_do_not_tell_it_either(own_world: World, tmp_path: Path) -> None:
+    """Lost output and unchanged data, or changed data: both are a second draw under a charge of its own, and both have another digest."""
+    for file in own_world.root.glob("*.ledger.outputs/*"):
+        file.unlink()
+    assert api.release(own_world.study, tmp_path / "again").as_dict()["charged"] is True
+    api.ingest(own_world.study, [str(api.simulate(tmp_path / "more", devices=100, days=2, seed=9) and tmp_path / "more" / "pings")])
+    api.release(own_world.study, tmp_path / "changed")
+    folders = (own_world.published, tmp_path / "again", tmp_path / "changed")
+    digests = [json.loads((folder / "certificate.json").read_text())["input"]["digest"] for folder in folders]
+    assert len(set(digests)) == 3
+
+
 def test_what_the_histogram_could_choose_is_tried_before_the_charge(edited: Callable[[str, str], World], tmp_path: Path) -> None:
     world = edited('weight = "1/4"', 'weight = "1/100000"')
     before = spent(world)
