@@ -1,8 +1,10 @@
 """study.toml as a typed model: one page that says what a study is."""
 
+from flockwise.config.engine import SparkSpec
 from flockwise.config.loading import load, parse, schema
 from flockwise.config.model import (
     Cleaning,
+    EngineSpec,
     FlowsTable,
     Input,
     Ledger,
@@ -28,6 +30,7 @@ __all__ = [
     "PURPOSES",
     "Cleaning",
     "ColumnGuess",
+    "EngineSpec",
     "FlowsTable",
     "Input",
     "Ledger",
@@ -37,6 +40,7 @@ __all__ = [
     "Publisher",
     "Purpose",
     "RegionSpec",
+    "SparkSpec",
     "Stays",
     "Store",
     "Study",

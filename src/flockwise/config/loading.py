@@ -65,6 +65,10 @@ def parse(text: str, folder: Path) -> Study:
         if isinstance(part, dict) and isinstance(part.get(key), str):
             part[key] = str(folder / part[key])
     refuse_forbidden(raw.get("purpose"))
+    engine = raw.get("engine")
+    spark = engine.get("spark") if isinstance(engine, dict) else None
+    if isinstance(spark, dict) and isinstance(spark.get("secret_file"), str):
+        spark["secret_file"] = str(folder / spark["secret_file"])
     try:
         return Study.model_validate(raw)
     except ValidationError as error:

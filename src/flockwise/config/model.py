@@ -17,12 +17,14 @@ from flockwise.base.region import Region
 from flockwise.base.window import Window
 from flockwise.config.conninfo import without_secret
 from flockwise.config.places import PlacesSpec
+from flockwise.config.engine import EngineSpec
 from flockwise.config.publisher import Publisher
 from flockwise.config.purposes import Purpose
 from flockwise.config.weights import UNITS, AreaWeights, read_weights
 
 __all__ = [
     "Cleaning",
+    "EngineSpec",
     "Exact",
     "FlowsTable",
     "Input",
@@ -354,6 +356,7 @@ class Study(_Part):
     publisher: Publisher | None = None
     trail: Trail | None = None
     places: PlacesSpec | None = None
+    engine: EngineSpec = EngineSpec()
 
     @model_validator(mode="after")
     def _fits(self) -> Study:

@@ -26,6 +26,8 @@ _SECTIONS = (
     ("PresenceTable", '[[tables]] with kind = "presence"'),
     ("FlowsTable", '[[tables]] with kind = "flows"'),
     ("Publisher", "[publisher]"),
+    ("EngineSpec", "[engine]"),
+    ("SparkSpec", "[engine.spark]"),
 )
 
 
@@ -48,7 +50,7 @@ def reference() -> str:
         *_table({"properties": {key: whole["properties"][key] for key in ("name", "purpose")}, "required": ["name"]}),
         "",
         "`store`, `ledger`, `region`, `window`, `input`, `privacy` and at least one of `tables` are required; `cleaning` and `stays` have defaults;",
-        "`places`, `publisher`, `supplier` and `trail` are optional.",
+        "`places`, `publisher`, `supplier`, `trail` and `engine` are optional.",
     ]
     for name, title in _SECTIONS:
         part = whole["$defs"][name]
@@ -94,7 +96,7 @@ def _table(part: dict[str, Any]) -> list[str]:
 
 
 def _default(spec: dict[str, Any]) -> str:
-    return f"`{spec['default']}`" if spec.get("default") not in (None, []) else "none"
+    return f"`{spec['default']}`" if spec.get("default") not in (None, [], {}) and "$ref" not in spec else "none"
 
 
 def _kind(spec: dict[str, Any]) -> str:
@@ -109,6 +111,12 @@ def _kind(spec: dict[str, Any]) -> str:
         return "exact number as text"
     if kind == "array":
         return "list"
+    if kind == "object":
+        return "table of texts"
+    if "$ref" in spec:
+        return "table"
+    if kind == "boolean":
+        return "true or false"
     names: dict[str, str] = {"string": spec.get("format", "text"), "integer": _range(spec)}
     return names.get(str(kind), str(kind))
 

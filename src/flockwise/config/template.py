@@ -215,6 +215,9 @@ greatest_trip_h = 12  # stays further apart in time are not joined by a trip
 trips_cap = 100  # contribution bound of the totals by origin and destination, to which clipped flows are scaled up
 weight = "1/4"
 
+# [engine]  # who runs the work; decides no figure
+# kind = "local"  # or "spark": docs/how-to/run-on-spark.md
+
 # [publisher]  # goes into the record of the release word for word; decides no figure
 # organization = ""
 # contact = ""

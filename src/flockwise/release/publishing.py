@@ -91,7 +91,8 @@ def publish(study: Study, out: Path, progress: Progress | None = None) -> Publis
     noisy = None if entry is None else outputs.load(book, entry, plan)
     charged = noisy is None
     if entry is None or noisy is None:
-        entry, noisy = _draw(study, plan, vault, inputs, book, again=entry is not None, progress=progress)
+        with engines.opened(study.engine) as engine:
+            entry, noisy = _draw(study, plan, engine, vault, inputs, book, again=entry is not None, progress=progress)
     if entry.status == "charged":
         entry = book.mark(entry, "drawn")
     plan = settled(plan, noisy)
@@ -117,7 +118,7 @@ def publish(study: Study, out: Path, progress: Progress | None = None) -> Publis
 
 
 def _draw(
-    study: Study, plan: Plan, vault: Store, inputs: str, book: Ledger, *, again: bool, progress: Progress | None
+    study: Study, plan: Plan, engine: engines.Engine, vault: Store, inputs: str, book: Ledger, *, again: bool, progress: Progress | None
 ) -> tuple[Entry, dict[str, npt.NDArray[np.int64]]]:
     """Sums, charge, noise, durable output. The exact sums live in this function alone.
 
@@ -129,8 +130,7 @@ def _draw(
         # The charge comes before the choice: whatever the histogram chooses has to work. The greatest norm has the least weights.
         settle(plan, plan.clip.edges[-1], plan.clip.edges[-1]).rules()
     book.require(plan.rho)
-    threads = cpus()
-    engine = engines.LocalEngine(threads)
+    threads = study.engine.threads or cpus()
     found = engine.sum(vault, plan.rules() if plan.settled else plan.clip_rules(), progress)
     _unchanged(study, inputs)
     privacy = study.privacy

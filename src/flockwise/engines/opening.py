@@ -1,0 +1,31 @@
+"""The engine that a study names, ready for work and put away afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flockwise.config import EngineSpec
+from flockwise.engines.local import LocalEngine
+from flockwise.engines.protocol import Engine
+
+__all__ = ["opened"]
+
+
+@contextmanager
+def opened(spec: EngineSpec) -> Iterator[Engine]:
+    """The engine of [engine], for as long as the block lasts. Spark is imported only when it is named.
+
+    Raises:
+        ConfigError: Spark is named and not installed (ENGINE_NO_SPARK), finds no Java (ENGINE_NO_JAVA) or does not start (ENGINE_START).
+        RuleError: a cluster without encryption (ENGINE_OPEN_NETWORK).
+    """
+    if spec.kind == "local":
+        yield LocalEngine(spec.threads or os.cpu_count() or 1)
+        return
+    from flockwise.engines.spark import SparkEngine
+    from flockwise.engines.spark_session import session
+
+    with session(spec.spark) as spark:
+        yield SparkEngine(spark, spec.spark)
