@@ -128,10 +128,12 @@ def test_the_same_release_from_the_same_noise(under: Under, own_world: World, tm
     study = config.load(own_world.study)
     folders = []
     for name, spec in (("one", EngineSpec(threads=1)), ("other", under.spec)):
-        ledger = study.ledger.model_copy(update={"path": tmp_path / f"{name}.ledger"})
+        (tmp_path / "ledger").mkdir()
+        ledger = study.ledger.model_copy(update={"path": tmp_path / "ledger" / "the.ledger"})  # its path is in the plan's digest
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("flockwise.engines.opened", lambda spec, under=under: opened(spec) if spec.kind == "local" else _running(under))
             release.publish(study.model_copy(update={"engine": spec, "ledger": ledger}), tmp_path / name)
+        (tmp_path / "ledger").rename(tmp_path / f"ledger of {name}")
         folders.append({p.name: p.read_bytes() for p in sorted((tmp_path / name).rglob("*")) if p.is_file()})
     assert folders[0] == folders[1]
     assert len(folders[0]) > 4
@@ -147,24 +149,25 @@ class _running:  # noqa: N801 - a context that gives the engine that is there
     def __exit__(self, *_: object) -> None: ...
 
 
-@pytest.mark.parametrize("how", ["worker", "executor"])
+@pytest.mark.parametrize(("under", "how"), [("spark", "worker"), ("cluster", "worker"), ("cluster", "executor")], indirect=["under"])
 def test_what_dies_in_mid_stage_changes_nothing(under: Under, how: str, tmp_path: Path) -> None:
-    if under.name == "local" or (how, under.name) == ("executor", "spark"):
-        return  # there is no process beside this one
     rows = [row for number in range(12) for row in commuter(number, every=30 + number)]
     source = Faulty(tuple(rows), 12, how, tmp_path / "mark")
     assert plain(under.engine.sum(source, RULES)) == plain(LocalEngine(2).sum(Dealt(tuple(rows), 1), RULES))
     assert source.mark.exists()
 
 
-def test_a_refusal_in_a_task_is_ours_and_nothing_of_a_row_is_written(under: Under, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_refusal_in_a_task_is_ours(under: Under, tmp_path: Path) -> None:
     rows = tuple(commuter(1, every=60))
     with pytest.raises(StoreError) as refused:
         under.engine.sum(Faulty(rows, 5, "refused", tmp_path / "mark"), RULES)
     assert refused.value.code == "STORE_DAMAGED"
     assert refused.value.fix == "Bring it back from a backup."
-    if under.name == "local":
-        return
+
+
+@pytest.mark.parametrize("under", ["spark", "cluster"], indirect=True)
+def test_nothing_of_a_row_is_written_when_a_task_fails(under: Under, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = tuple(commuter(1, every=60))
     with pytest.raises(InternalError) as failed:
         under.engine.sum(Faulty(rows, 5, "crash", tmp_path / "mark"), RULES)
     assert (failed.value.code, failed.value.got) == ("ENGINE_TASK", "ValueError")
@@ -173,9 +176,8 @@ def test_a_refusal_in_a_task_is_ours_and_nothing_of_a_row_is_written(under: Unde
         assert secret not in written + str(failed.value)
 
 
+@pytest.mark.parametrize("under", ["spark"], indirect=True)
 def test_another_version_on_the_executors_is_refused(under: Under, monkeypatch: pytest.MonkeyPatch) -> None:
-    if under.name == "local":
-        return
     from flockwise.engines import spark
 
     real = spark._Work

@@ -211,7 +211,9 @@ def described(study: Study, rho: Fraction, groups: Mapping[str, Group], clip: Pr
     return {
         "format": FORMAT,
         "version": __version__,
-        "study": study.model_dump(mode="json", exclude={"store": True, "ledger": True, "region": True, "publisher": True, "trail": True, "weights": {"file"}}),
+        "study": study.model_dump(
+            mode="json", exclude={"store": True, "ledger": True, "region": True, "publisher": True, "trail": True, "engine": True, "weights": {"file"}}
+        ),
         "dataset": study.ledger.dataset,
         "cells": hashlib.sha256(study.area.cells.astype("<i8").tobytes()).hexdigest(),
         "weights": None if weights is None else [hashlib.sha256(a.astype("<i8").tobytes()).hexdigest() for a in (weights.cells, weights.units)],
