@@ -16,8 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from flockwise.base.region import Region
 from flockwise.base.window import Window
 from flockwise.config.conninfo import without_secret
-from flockwise.config.places import PlacesSpec
 from flockwise.config.engine import EngineSpec
+from flockwise.config.places import PlacesSpec
 from flockwise.config.publisher import Publisher
 from flockwise.config.purposes import Purpose
 from flockwise.config.weights import UNITS, AreaWeights, read_weights
