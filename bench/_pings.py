@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-__all__ = ["Pings", "Sample", "find", "make", "sample", "write_study"]
+__all__ = ["Pings", "Sample", "find", "make", "relabelled", "sample", "write_study"]
 
 STANDARD = {"device_id", "ts", "lat", "lon", "accuracy"}
 SIMULATED = {"device_id", "ts", "lat", "lon", "accuracy_m", "consented_at", "opted_out"}
@@ -88,6 +88,20 @@ def make(folder: Path, devices: int, days: int) -> Pings:
     settings = simulate.Settings(devices=devices, start=date(2026, 5, 4), days=days, files=8, compression="zstd", chunk_devices=25_000)
     simulate.write(settings, folder)
     return find(folder)
+
+
+def relabelled(pings: Pings, piece: int, folder: Path) -> Path:
+    """The set once more with other identifiers, in a folder of its own: another population of the same habits."""
+    folder.mkdir(parents=True)
+    for file in sorted(pings.folder.glob("*.parquet")):
+        source = pq.ParquetFile(file)
+        with pq.ParquetWriter(folder / file.name, source.schema_arrow, compression="snappy", use_dictionary=False, write_statistics=False) as sink:
+            for batch in source.iter_batches(1 << 20):
+                place = batch.schema.get_field_index("device_id")
+                ids = batch.column(place).cast(pa.int64(), safe=False)
+                other = pc.bit_wise_xor(ids, pa.scalar(piece * 0x5851F42D4C957F2D & (1 << 62) - 1, pa.int64()))
+                sink.write_batch(batch.set_column(place, batch.schema.field(place), other.cast(batch.schema.field(place).type, safe=False)))
+    return folder
 
 
 def _cities() -> dict[str, Any]:

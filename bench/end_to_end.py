@@ -1,6 +1,6 @@
-"""Measure raw Parquet to a private release beside trackintel's and scikit-mobility's stay detection, in one run.
+"""Measure raw Parquet to a private release beside the floor, DuckDB's SQL, trackintel's and scikit-mobility's stay detection, in one run.
 
-    python bench/end_to_end.py [--pings FOLDER] [--devices N] [--peers/--no-peers] [--json]
+    python bench/end_to_end.py [--pings FOLDER] [--devices N] [--also FOLDER:DEVICES] [--growth] [--full] [--peers/--no-peers] [--json] [--chart FILE.svg]
 
 Every method runs in processes of its own. Flockwise does its whole main job (interpreter start, ingest of the raw files, stays, trips,
 presence, flows, exact noise, estimates, published folder) over all the pings; a peer does stay detection alone, over a sample of whole
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,13 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from _chart import chart
 from _machine import machine, versions
 from _peers.environment import NotInstallableError, python_of
 from _peers.measure import FailedError, Measured, run
-from _pings import Pings, Sample, find, make, sample, write_study
+from _pings import Pings, Sample, find, make, relabelled, sample, write_study
 
 HERE = Path(__file__).resolve().parent
 WARM_UP_DEVICES = 50
+FLOOR = "everything in memory, the same kernels, 2 threads; no pseudonyms, no store, no noise, no estimates"
+DUCKDB = "presence by hour and flows by runs of one cell, 2 threads; no pseudonyms, no store, no stays by radius, no bounds, no noise, no estimates"
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,54 @@ def flockwise(method: str, pings: Pings, source: Path, rows: int, devices: int, 
         "draws": sum(t["rows_public"] for t in tables),
         "noise_share": round(noise / told.wall_s, 3),
         "stages_s": stages,
+    }
+
+
+def in_memory(method: str, runner: str, settings: str, pings: Pings, a: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """One run of something that needs no environment of its own and holds all pings: the floor, or DuckDB."""
+    study = write_study(pings, work, days=a.days, resolution=a.resolution or pings.resolution, devices_bound=max(a.devices, 100_000))
+    row: dict[str, Any] = {"method": method, "settings": settings, "pings": pings.rows, "devices": a.devices}
+    try:
+        told = run([sys.executable, str(HERE / "_peers" / runner), str(study), str(pings.folder)])
+    except FailedError as error:
+        return {**row, "status": "failed", "reason": str(error)}
+    inside = json.loads(told.out)
+    stages = inside.get("stages") or {"read, index, scatter": inside["read_s"], "person": inside["person_s"]}
+    return {
+        **row,
+        "status": "measured",
+        **figures(told, pings.rows / told.wall_s),
+        "stages_s": {"import": round(inside["import_s"], 2), **{name: round(seconds, 2) for name, seconds in stages.items()}},
+        "versions": inside.get("versions", {}),
+    }
+
+
+def full(pings: Pings, a: argparse.Namespace, work: Path, say: Any) -> dict[str, Any]:
+    """A billion pings: the set again and again with other identifiers, each piece written, ingested as a delivery of its own, and deleted; then one release."""
+    pieces = -(-a.full_pings // pings.rows)
+    study = write_study(pings, work, days=a.days, resolution=a.resolution or pings.resolution, devices_bound=a.devices * pieces)
+    runner = [sys.executable, str(HERE / "_peers" / "run_flockwise.py"), str(study)]
+    ran: list[Measured] = []
+    for n in range(pieces):
+        folder = relabelled(pings, n, work / "piece")
+        ran.append(run([*runner, "-", str(folder)], timeout_s=7200))
+        shutil.rmtree(folder)
+        say(f"  piece {n + 1} of {pieces}: {ran[-1].cpu_s:.0f} CPU s, {ran[-1].wall_s:.0f} s, {ran[-1].peak_mb:.0f} MB")
+    taken = Measured("", sum(r.wall_s for r in ran), sum(r.cpu_s for r in ran), max(r.peak_mb for r in ran))
+    told = run([*runner, str(work / "release")], timeout_s=7200)
+    stored = sum(p.stat().st_size for p in work.rglob("*") if p.is_file())
+    whole = Measured("", taken.wall_s + told.wall_s, taken.cpu_s + told.cpu_s, max(taken.peak_mb, told.peak_mb))
+    return {
+        "method": f"flockwise, {pieces} deliveries",
+        "status": "measured",
+        "settings": "as above; the making of the pings is not counted",
+        "pings": pings.rows * pieces,
+        "devices": a.devices * pieces,
+        **figures(whole, pings.rows * pieces / whole.wall_s),
+        "ingest": figures(taken, pings.rows * pieces / taken.wall_s),
+        "release": figures(told, pings.rows * pieces / told.wall_s),
+        "store_bytes": stored,
+        "stages_s": {"all ingests": round(taken.wall_s, 2), **{k: round(v, 2) for k, v in json.loads(told.out)["stages"].items() if k}},
     }
 
 
@@ -128,6 +180,27 @@ def measure(a: argparse.Namespace, say: Any) -> dict[str, Any]:
         flockwise("warm-up", pings, tiny.parquet, tiny.rows, WARM_UP_DEVICES, a, work / "warm")
         say(f"flockwise: {pings.rows:,} pings ...")
         rows = [flockwise("flockwise", pings, pings.folder, pings.rows, a.devices, a, work / "whole")]
+        shutil.rmtree(work / "whole")
+        if a.memory_peers:
+            say("the floor ...")
+            rows.append(in_memory("floor, in memory", "run_floor.py", FLOOR, pings, a, work / "floor"))
+            say("DuckDB ...")
+            rows.append(in_memory("DuckDB SQL", "run_duckdb.py", DUCKDB, pings, a, work / "duckdb"))
+        if a.growth:
+            for share in (20, 4):
+                part = sample(pings, a.devices // share, a.days, work / f"growth-{share}")
+                say(f"growth: {part.rows:,} pings ...")
+                rows.append(flockwise(f"flockwise, 1/{share} of the devices", pings, part.parquet, part.rows, part.devices, a, work / f"part-{share}"))
+        for address in a.also:
+            folder, devices = address.rsplit(":", 1)
+            more = find(Path(folder))
+            say(f"flockwise: {more.rows:,} pings ...")
+            rows.append(flockwise("flockwise, a larger set", more, more.folder, more.rows, int(devices), a, work / "also"))
+            shutil.rmtree(work / "also")
+        if a.full:
+            say(f"flockwise: {a.full_pings:,} pings in pieces ...")
+            rows.append(full(pings, a, work / "full", say))
+            shutil.rmtree(work / "full")
         if a.peers:
             part = sample(pings, a.peer_devices, a.days, work / "sample")
             say(f"flockwise on the peers' sample: {part.rows:,} pings of {part.devices:,} devices ...")
@@ -167,6 +240,12 @@ def show(report: dict[str, Any]) -> str:
             continue
         times = "" if row["ratio_vs_flockwise"] == 1 else f"{1 / row['ratio_vs_flockwise']:.1f} x as fast"
         lines.append(f"{row['method']:<34}{row['pings']:>12,}{row['wall_s']:>9.1f}{row['cpu_s']:>9.1f}{row['peak_mb']:>9,}{row['pings_per_s']:>12,}{times:>15}")
+    grown = sorted((r for r in report["results"] if r["method"].startswith("flockwise")), key=lambda r: r["pings"])
+    if len(grown) > 1:
+        lines += ["", f"{'growth: pings':>16}{'devices':>12}{'cpu s':>9}{'cpu s per million':>20}{'wall s per million':>20}{'peak MB':>9}"]
+        for r in grown:
+            million = r["pings"] / 1e6
+            lines.append(f"{r['pings']:>16,}{r['devices']:>12,}{r['cpu_s']:>9.1f}{r['cpu_s'] / million:>20.3f}{r['wall_s'] / million:>20.3f}{r['peak_mb']:>9,}")
     ours = report["results"][0]
     lines += ["", "Wall time and memory are of whole processes. A peer's pings/s counts its stay detection alone, ours the whole job.", ""]
     lines.append(f"Flockwise by stage ({ours['draws']:,} exact draws; noise is {ours['noise_share']:.0%} of the time):")
@@ -183,6 +262,17 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True, help="run the peers too; default yes")
     parser.add_argument("--peer-devices", type=int, default=2_000, help="devices of the peers' sample; default 2,000")
     parser.add_argument("--resolution", type=int, help="H3 resolution of the presence table; default 5 (standard set) or 7 (simulated)")
+    parser.add_argument(
+        "--memory-peers", action=argparse.BooleanOptionalAction, default=True, help="run the floor and DuckDB too, which hold all pings in memory"
+    )
+    parser.add_argument("--also", action="append", default=[], metavar="FOLDER:DEVICES", help="another set for a row of Flockwise alone; may be repeated")
+    parser.add_argument("--growth", action="store_true", help="rows of Flockwise on a twentieth and a quarter of the devices")
+    parser.add_argument(
+        "--full", action="store_true", help="a row for --full-pings pings, ingested in pieces as large as the set; needs 30 GB of disk for a billion"
+    )
+    parser.add_argument("--full-pings", type=int, default=1_000_000_000, help="pings of the row of --full; default 1,000,000,000")
+    parser.add_argument("--chart", type=Path, help="SVG file to draw the rows into")
+    parser.add_argument("--from-json", type=Path, help="measure nothing: show (and draw) an earlier report")
     parser.add_argument("--work", type=Path, help="folder for temporary files; default the system's")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
@@ -191,7 +281,9 @@ def arguments() -> argparse.ArgumentParser:
 def main() -> None:
     """Measure and print."""
     a = arguments().parse_args()
-    report = measure(a, lambda text: print(text, file=sys.stderr, flush=True))
+    report = json.loads(a.from_json.read_text()) if a.from_json else measure(a, lambda text: print(text, file=sys.stderr, flush=True))
+    if a.chart:
+        a.chart.write_text(chart(report))
     print(json.dumps(report, indent=1) if a.json else show(report))
 
 

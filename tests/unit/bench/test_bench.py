@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pyarrow as pa
@@ -80,23 +81,24 @@ def standard_set(folder: Path) -> int:
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("bench")
     rows = standard_set(folder / "pings")
-    told = run(
-        BENCH / "end_to_end.py", "--pings", str(folder / "pings"), "--devices", str(DEVICES), "--no-peers", "--resolution", "3", "--work", str(folder), "--json"
-    )
+    setting = ["--pings", str(folder / "pings"), "--devices", str(DEVICES), "--resolution", "3", "--work", str(folder), "--json"]
+    parts = ["--no-peers", "--growth", "--full", "--full-pings", str(2 * rows), "--also", f"{folder / 'pings'}:{DEVICES}", "--chart", str(folder / "chart.svg")]
+    told = run(BENCH / "end_to_end.py", *setting, *parts)
     assert told.returncode == 0, told.stderr
     found: dict[str, Any] = json.loads(told.stdout)
     assert found["set"]["pings"] == rows
+    found["chart"] = (folder / "chart.svg").read_text()
     return found
 
 
 def test_end_to_end_prints_one_object(report: dict[str, Any]) -> None:
-    assert set(report) == {"results", "set", "machine", "versions"}
+    assert set(report) - {"chart"} == {"results", "set", "machine", "versions"}
     assert set(report["machine"]) == {"cpus", "cpu", "memory_gb", "os", "load_1min"}
     assert {"python", "flockwise", "numpy", "opendp"} <= set(report["versions"])
 
 
 def test_end_to_end_row(report: dict[str, Any]) -> None:
-    (row,) = report["results"]
+    row = report["results"][0]
     assert row["method"] == "flockwise"
     assert row["status"] == "measured"
     assert row["pings"] == DEVICES * 40
@@ -108,6 +110,38 @@ def test_end_to_end_row(report: dict[str, Any]) -> None:
     assert row["draws"] > 0
     assert 0 < row["noise_share"] < 1
     assert sum(row["stages_s"].values()) == pytest.approx(row["wall_s"], abs=0.2)
+
+
+def test_end_to_end_holds_the_floor_sql_growth_and_pieces(report: dict[str, Any]) -> None:
+    rows = {row["method"]: row for row in report["results"]}
+    assert all(row["status"] == "measured" for row in rows.values()), rows
+    assert list(rows) == [
+        "flockwise", "floor, in memory", "DuckDB SQL", "flockwise, 1/20 of the devices", "flockwise, 1/4 of the devices", "flockwise, a larger set",
+        "flockwise, 2 deliveries",
+    ]  # fmt: skip
+    whole, pieces = rows["flockwise"], rows["flockwise, 2 deliveries"]
+    assert pieces["pings"] == 2 * whole["pings"]
+    assert pieces["wall_s"] == pytest.approx(pieces["ingest"]["wall_s"] + pieces["release"]["wall_s"], abs=0.02)
+    assert rows["flockwise, 1/4 of the devices"]["pings"] == DEVICES // 4 * 40
+
+
+def test_the_chart_names_every_method_and_the_machine(report: dict[str, Any]) -> None:
+    root = ET.fromstring(report["chart"])
+    text = " ".join(node.text or "" for node in root.iter() if node.tag.endswith("text"))
+    for row in report["results"]:
+        assert row["method"] in text
+        assert f"{row['pings_per_s']:,}" in text
+    assert report["machine"]["cpu"] in text
+
+
+def test_no_point_of_the_grid_differs_from_the_library() -> None:
+    told = run(BENCH / "h3_points.py", "--points", "60000", "--json")
+    assert told.returncode == 0, told.stdout + told.stderr
+    found = json.loads(told.stdout)
+    assert {row["method"] for row in found["results"]} == {"city", "edge of the map", "pentagon", "seam"}
+    assert sum(row["points"] for row in found["results"]) >= 60_000
+    assert not any(row["wrong"] or row["wrong_c"] for row in found["results"])
+    assert all(row["inside"] and row["asked_c"] for row in found["results"])
 
 
 def test_a_folder_of_other_columns_is_refused(tmp_path: Path) -> None:
