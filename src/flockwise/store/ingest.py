@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numba import njit
 
 from flockwise.base.cellgrid import CellGrid
@@ -25,6 +23,7 @@ from flockwise.store.columns import Reader
 from flockwise.store.manifest import write_file
 from flockwise.store.optouts import OptOuts
 from flockwise.store.reading import OpenFile
+from flockwise.store.sealing import Sealer, SpillSeal
 from flockwise.store.spill import ROW_BYTES, WORDS, Spill, load, spill_path, unpack
 
 __all__ = ["GREATEST_PINGS", "Ingest", "OrderFn", "ProgressFn"]
@@ -42,7 +41,6 @@ SLICE_ROWS = 1 << 15  # the columns of a slice stay in a core's cache, and its m
 GREATEST_PINGS = 1 << 20
 """The store keeps the first this many pings of one device and ingest, in total order: a function of that device's rows alone."""
 OPTOUTS = "optouts.parquet"
-COMPRESSION: Literal["none"] = "none"  # measured: lz4 costs 1.3 CPU seconds per 20M rows more and saves a tenth of the bytes
 DICTIONARY = ("device_hi", "device_lo", "cell")
 
 log = logging.getLogger("flockwise.store")
@@ -68,6 +66,8 @@ class Ingest:
         rules: the door's limits.
         buckets: number of buckets.
         order: sorts a bucket.
+        sealer: encrypts the files of the segment.
+        name: of the segment; its files can be opened under it alone.
         opted_out: devices that opted out in earlier deliveries.
         progress: told how far the work is.
         memory: bytes for the buffers of both phases.
@@ -83,6 +83,8 @@ class Ingest:
         rules: DoorRules,
         buckets: int,
         order: OrderFn,
+        sealer: Sealer,
+        name: str,
         opted_out: OptOuts,
         progress: ProgressFn | None,
         memory: int,
@@ -92,18 +94,20 @@ class Ingest:
         for folder in (self._spilled, self.segment):
             folder.mkdir(mode=0o700)
         self._reader, self._grid, self._rules, self._buckets = reader, grid, rules, buckets
+        self._sealer, self._name = sealer, name
         self._order, self._known, self._progress, self._threads = order, opted_out, progress, threads
         # Phase 1 holds the buffers; phase 2 the rest of them and, per thread, the rows of a bucket about four times over.
-        self._spills = [Spill(self._spilled, w, buckets, memory // threads) for w in range(threads)]
+        seal = SpillSeal()
+        self._spills = [Spill(self._spilled, w, buckets, memory // threads, seal) for w in range(threads)]
         self._most_rows = max(1 << 14, memory // (threads * ROW_BYTES))
         self._lock, self._stop = threading.Lock(), threading.Event()
         self.counts = Counts()
 
-    def run(self, files: list[OpenFile]) -> dict[str, str]:
+    def run(self, files: list[OpenFile]) -> list[str]:
         """Reads all files and writes the segment.
 
         Returns:
-            SHA-256 of each file of the segment, by name; empty if there is nothing to add.
+            Names of the files of the segment; empty if there is nothing to add.
         """
         stream = _stream(files)
         total, done = sum(f.source.size for f in files), [0.0]
@@ -130,18 +134,19 @@ class Ingest:
         log.info("ordering %d buckets", self._buckets)
         finished = [0]
 
-        def settle(bucket: int) -> tuple[str, str] | None:
+        def settle(bucket: int) -> str | None:
             name = self._settle(bucket, opted_out)
             with self._lock:
                 finished[0] += 1
                 self._tell("order", finished[0], self._buckets)
             return name
 
-        digests = dict(pair for pair in self._parallel(settle, range(self._buckets)) if pair)
+        written = [name for name in self._parallel(settle, range(self._buckets)) if name]
         added = new.without(self._known)
         if len(added):
-            digests[OPTOUTS] = _write(added.table(), self.segment / OPTOUTS)
-        return digests
+            self._write(added.table(), OPTOUTS)
+            written.append(OPTOUTS)
+        return written
 
     def _tell(self, stage: str, done: int, total: int) -> None:
         if self._progress is not None:
@@ -177,31 +182,36 @@ class Ingest:
         with self._lock:
             self.counts.reasons += counted
 
-    def _settle(self, bucket: int, opted_out: OptOuts) -> tuple[str, str] | None:
-        """Orders the new rows of a bucket and writes its file: name and digest, or None if it got no row."""
+    def _settle(self, bucket: int, opted_out: OptOuts) -> str | None:
+        """Orders the new rows of a bucket and writes its file: its name, or None if it got no row."""
         table = self._ordered(bucket, opted_out)
         for worker in range(self._threads):
             spill_path(self._spilled, bucket, worker).unlink(missing_ok=True)
         if table is None or not table.num_rows:
             return None
         name = f"{bucket:04d}.parquet"
-        digest = _write(table, self.segment / name)
+        self._write(table, name)
         with self._lock:
             self.counts.stored += table.num_rows
-        return name, digest
+        return name
+
+    def _write(self, table: pa.Table, name: str) -> None:
+        """Writes a file of the segment; durable on return."""
+        dictionary = [column for column in DICTIONARY if column in table.schema.names]
+        write_file(self.segment / name, self._sealer.seal(table, f"{self._name}/{name}", dictionary))
 
     def _ordered(self, bucket: int, opted_out: OptOuts) -> pa.Table | None:
-        parts = load(self._spilled, bucket, self._spills)
-        total = sum(n for _, _, n in parts)
+        parts = load(bucket, self._spills)
+        total = sum(p.n for p in parts)
         if total <= self._most_rows:
             packed, at = np.empty((total, WORDS), np.int64), 0
-            for piece in _pieces(parts, READ_ROWS):
+            for piece in (piece for part in parts for piece in part.pieces(READ_ROWS)):
                 packed[at : at + len(piece)] = piece
                 at += len(piece)
             return self._merge(None, [self._accept(packed, opted_out)], final=True)
         # Too many rows for one go: what has been read is ordered, and cut to the cap of each device, before more is read.
         kept: pa.Table | None = None
-        for packed in _pieces(parts, self._most_rows // 2):
+        for packed in (piece for part in parts for piece in part.pieces(self._most_rows // 2)):
             kept = self._merge(kept, [self._accept(packed, opted_out)], final=False)
         return self._merge(kept, [], final=True)
 
@@ -246,38 +256,6 @@ def _stream(files: list[OpenFile]) -> Iterator[tuple[OpenFile, pa.RecordBatch, f
         for batch in file.batches():
             yield file, batch, (file.position - before) * file.source.size
             before = file.position
-
-
-def _pieces(parts: list[tuple[Path | None, Ints | None, int]], most: int) -> Iterator[Ints]:
-    """Packed rows, at most so many at a time."""
-    for path, rows, n in parts:
-        for start in range(0, n, most):
-            count = min(most, n - start)
-            if rows is not None:
-                yield rows[start : start + count]
-            elif path is not None:
-                piece = np.fromfile(path, np.int64, WORDS * count, offset=ROW_BYTES * start).reshape(-1, WORDS)
-                if len(piece) != count:
-                    raise InternalError("INGEST_SPILL", what="A spilled file is shorter than what was written to it.")
-                yield piece
-
-
-def _write(table: pa.Table, path: Path) -> str:
-    """Writes a table as Parquet; durable on return. Returns the SHA-256 of its bytes."""
-    sink = pa.BufferOutputStream()
-    dictionary: Any = [name for name in DICTIONARY if name in table.schema.names]  # the stubs know only bool
-    pq.write_table(
-        table,
-        sink,
-        compression=COMPRESSION,
-        use_dictionary=dictionary,
-        write_page_checksum=True,
-        write_statistics=False,
-        row_group_size=1 << 20,
-    )
-    data = memoryview(sink.getvalue())
-    write_file(path, data)
-    return hashlib.sha256(data).hexdigest()
 
 
 @njit(nogil=True, cache=True)

@@ -1,11 +1,12 @@
-"""The store's manifest: what it was made for and which segments count. Replacing it is the one step that commits an ingest."""
+"""The store's manifest: what it was made for, its wrapped keys and which segments count. Replacing it is the one step that commits a change."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from flockwise.errors import StoreError
 
 __all__ = ["FORMAT", "MANIFEST", "Manifest", "Segment", "settings_of", "write_file"]
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 _NAMES = {
@@ -36,12 +37,12 @@ class Segment:
     """What one ingest added: a folder of one sorted file per bucket, and the pseudonyms that opted out.
 
     Args:
-        name: of the folder under segments/.
-        files: SHA-256 of each file, by name.
+        name: of the folder under segments/; never used again for another segment.
+        files: names of its files.
     """
 
     name: str
-    files: dict[str, str]
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -50,29 +51,37 @@ class Manifest:
 
     Args:
         settings: of the study, as far as the store depends on them.
-        key_id: tells one key from another without revealing either.
+        key_id: tells one master key from another without revealing either.
+        keys: the store's own secrets, wrapped under the master key (hexadecimal; see `store.vault`).
         buckets: a power of two.
+        state: names the content: another one after every change, and nothing that can be computed from rows.
         segments: in the order in which they were added.
         deliveries: keyed digests of the contents that were ingested, each with how it was read.
+        seal: as it was read.
     """
 
     settings: dict[str, Any]
     key_id: str
+    keys: str
     buckets: int
+    state: str
     segments: tuple[Segment, ...] = ()
     deliveries: tuple[str, ...] = ()
+    seal: str = field(default="", compare=False)
 
-    def text(self) -> str:
-        """The manifest as JSON: the same content, the same bytes."""
+    def text(self, key: bytes) -> str:
+        """The manifest as JSON, with a seal under one of the store's secrets: the same content, the same bytes."""
         body = {
             "format": FORMAT,
             "settings": self.settings,
             "key_id": self.key_id,
+            "keys": self.keys,
             "buckets": self.buckets,
-            "segments": [{"name": s.name, "files": s.files} for s in self.segments],
+            "state": self.state,
+            "segments": [{"name": s.name, "files": list(s.files)} for s in self.segments],
             "deliveries": list(self.deliveries),
         }
-        return json.dumps(body, indent=1, sort_keys=True) + "\n"
+        return json.dumps(body | {"seal": _seal(body, key)}, indent=1, sort_keys=True) + "\n"
 
     @classmethod
     def read(cls, root: Path) -> Manifest:
@@ -94,9 +103,12 @@ class Manifest:
             return cls(
                 settings=dict(body["settings"]),
                 key_id=str(body["key_id"]),
+                keys=str(body["keys"]),
                 buckets=int(body["buckets"]),
-                segments=tuple(Segment(str(s["name"]), dict(s["files"])) for s in body["segments"]),
+                state=str(body["state"]),
+                segments=tuple(Segment(str(s["name"]), tuple(str(f) for f in s["files"])) for s in body["segments"]),
                 deliveries=tuple(str(d) for d in body["deliveries"]),
+                seal=str(body["seal"]),
             )
         except FileNotFoundError as error:
             raise StoreError(
@@ -108,9 +120,18 @@ class Manifest:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise damaged(root, f"{MANIFEST}: {type(error).__name__}") from error
 
-    def write(self, root: Path) -> None:
+    def write(self, root: Path, key: bytes) -> None:
         """Replaces the manifest; durable on return. Readers and a crash see the old one or the new one, never a part."""
-        write_durably(root / MANIFEST, self.text().encode(), 0o600)
+        write_durably(root / MANIFEST, self.text(key).encode(), 0o600)
+
+    def check_seal(self, root: Path, key: bytes) -> None:
+        """Refuses a manifest that was not written with this secret.
+
+        Raises:
+            StoreError: STORE_DAMAGED.
+        """
+        if not hmac.compare_digest(self.seal, str(json.loads(self.text(key))["seal"])):
+            raise damaged(root, f"{MANIFEST}: it is not what Flockwise wrote")
 
     def check(self, settings: dict[str, Any], key_id: str) -> None:
         """Refuses a study that does not fit the store.
@@ -135,6 +156,10 @@ class Manifest:
         """The manifest after one more ingest."""
         segments = self.segments if segment is None else (*self.segments, segment)
         return replace(self, segments=segments, deliveries=(*self.deliveries, *deliveries))
+
+
+def _seal(body: dict[str, Any], key: bytes) -> str:
+    return hmac.new(key, json.dumps(body, sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
 
 def _other(setting: str, got: str, fix: str) -> StoreError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,12 @@ import pyarrow as pa
 from numba import njit
 
 from flockwise.base.schemas import STORED_PINGS
+from flockwise.errors import InternalError
 from flockwise.governance import Verdict
 from flockwise.store.columns import Batch
+from flockwise.store.sealing import BrokenSealError, SpillSeal
 
-__all__ = ["ROW_BYTES", "WORDS", "Spill", "load", "spill_path", "unpack"]
+__all__ = ["ROW_BYTES", "WORDS", "Part", "Spill", "load", "spill_path", "unpack"]
 
 Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
@@ -33,14 +37,16 @@ class Spill:
         worker: number of the worker, part of the file names.
         buckets: a power of two; a row's bucket is given by the top bits of its pseudonym.
         budget: bytes for all buffers of this worker.
+        seal: of this ingest; nothing is written out in the clear.
     """
 
-    def __init__(self, folder: Path, worker: int, buckets: int, budget: int) -> None:
-        self._folder, self._worker = folder, worker
+    def __init__(self, folder: Path, worker: int, buckets: int, budget: int, seal: SpillSeal) -> None:
+        self._folder, self._worker, self._seal = folder, worker, seal
         self._shift = 65 - buckets.bit_length()
         rows = max(LEAST_ROWS, budget // (ROW_BYTES * buckets))
         self._rows = np.empty((buckets, rows, WORDS), np.int64)  # pages are taken when they are first written
         self._fill = np.zeros(buckets, np.int64)
+        self._written = np.zeros(buckets, np.int64)
 
     def add(self, batch: Batch, verdict: Verdict) -> None:
         """Takes the accepted rows of a batch."""
@@ -52,10 +58,38 @@ class Spill:
                 self._write(full)
 
     def _write(self, bucket: int) -> None:
+        sealed = self._seal.seal(self._rows[bucket].data.cast("B"), self._place(bucket, int(self._written[bucket])))
         handle = os.open(spill_path(self._folder, bucket, self._worker), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "wb") as file:
-            file.write(self._rows[bucket, : self._fill[bucket]].data.cast("B"))
+            file.write(sealed)
+        self._written[bucket] += 1
         self._fill[bucket] = 0
+
+    def _place(self, bucket: int, number: int) -> int:
+        return (((self._worker << 32) | bucket) << 48) | number
+
+    def written(self, bucket: int) -> int:
+        """How many rows of a bucket were written out."""
+        return int(self._written[bucket]) * self._rows.shape[1]
+
+    def pieces(self, bucket: int, most: int) -> Iterator[Ints]:
+        """The rows of a bucket that were written out: as many full buffers at a time as hold `most` rows, at least one."""
+        rows = self._rows.shape[1]
+        size, left, at = rows * ROW_BYTES + SpillSeal.OVERHEAD, int(self._written[bucket]), 0
+        if not left:
+            return
+        with spill_path(self._folder, bucket, self._worker).open("rb") as file:
+            while at < left:
+                take = min(max(1, most // rows), left - at)
+                out = np.empty((take * rows, WORDS), np.int64)
+                for i in range(take):
+                    try:
+                        plain = self._seal.unseal(file.read(size), self._place(bucket, at + i))
+                    except BrokenSealError as error:
+                        raise InternalError("INGEST_SPILL", what="A spilled file is not what was written to it.") from error
+                    out[i * rows : (i + 1) * rows] = np.frombuffer(plain, np.int64).reshape(-1, WORDS)
+                at += take
+                yield out
 
     def rest(self, bucket: int) -> Ints:
         """Rows of a bucket that were never written out."""
@@ -67,16 +101,39 @@ def spill_path(folder: Path, bucket: int, worker: int) -> Path:
     return folder / f"{bucket:04d}-{worker}.raw"
 
 
-def load(folder: Path, bucket: int, spills: list[Spill]) -> list[tuple[Path | None, Ints | None, int]]:
-    """Where the rows of a bucket lie: (file, rows in memory, number of rows)."""
-    parts: list[tuple[Path | None, Ints | None, int]] = []
-    for worker, spill in enumerate(spills):
-        path = spill_path(folder, bucket, worker)
-        if path.exists():
-            parts.append((path, None, path.stat().st_size // ROW_BYTES))
-        rest = spill.rest(bucket)
-        if len(rest):
-            parts.append((None, rest, len(rest)))
+@dataclass(frozen=True)
+class Part:
+    """Where some rows of a bucket lie.
+
+    Args:
+        spill: of the worker that has them.
+        bucket: number of the bucket.
+        n: how many rows.
+        on_disk: whether they were written out.
+    """
+
+    spill: Spill
+    bucket: int
+    n: int
+    on_disk: bool
+
+    def pieces(self, most: int) -> Iterator[Ints]:
+        """Packed rows, about so many at a time."""
+        if self.on_disk:
+            yield from self.spill.pieces(self.bucket, most)
+            return
+        rows = self.spill.rest(self.bucket)
+        for start in range(0, self.n, most):
+            yield rows[start : start + most]
+
+
+def load(bucket: int, spills: list[Spill]) -> list[Part]:
+    """Where the rows of a bucket lie."""
+    parts: list[Part] = []
+    for spill in spills:
+        for n, on_disk in ((spill.written(bucket), True), (len(spill.rest(bucket)), False)):
+            if n:
+                parts.append(Part(spill, bucket, n, on_disk))
     return parts
 
 
