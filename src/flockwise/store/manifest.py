@@ -55,6 +55,7 @@ class Manifest:
         keys: the store's own secrets, wrapped under the master key (hexadecimal; see `store.vault`).
         buckets: a power of two.
         state: names the content: another one after every change, and nothing that can be computed from rows.
+        made: how many segments have been made: their names are never used again.
         segments: in the order in which they were added.
         deliveries: keyed digests of the contents that were ingested, each with how it was read.
         seal: as it was read.
@@ -65,6 +66,7 @@ class Manifest:
     keys: str
     buckets: int
     state: str
+    made: int = 0
     segments: tuple[Segment, ...] = ()
     deliveries: tuple[str, ...] = ()
     seal: str = field(default="", compare=False)
@@ -78,6 +80,7 @@ class Manifest:
             "keys": self.keys,
             "buckets": self.buckets,
             "state": self.state,
+            "made": self.made,
             "segments": [{"name": s.name, "files": list(s.files)} for s in self.segments],
             "deliveries": list(self.deliveries),
         }
@@ -106,6 +109,7 @@ class Manifest:
                 keys=str(body["keys"]),
                 buckets=int(body["buckets"]),
                 state=str(body["state"]),
+                made=int(body["made"]),
                 segments=tuple(Segment(str(s["name"]), tuple(str(f) for f in s["files"])) for s in body["segments"]),
                 deliveries=tuple(str(d) for d in body["deliveries"]),
                 seal=str(body["seal"]),
@@ -152,10 +156,15 @@ class Manifest:
             return bool(settings[name] <= self.settings.get(name, -1))
         return bool(settings[name] == self.settings.get(name))
 
+    def next_segment(self) -> str:
+        """The name of the next segment."""
+        return f"{self.made + 1:06d}"
+
     def with_delivery(self, segment: Segment | None, deliveries: list[str]) -> Manifest:
         """The manifest after one more ingest."""
         segments = self.segments if segment is None else (*self.segments, segment)
-        return replace(self, segments=segments, deliveries=(*self.deliveries, *deliveries))
+        state = hashlib.sha256(json.dumps([self.state, sorted(deliveries)]).encode()).hexdigest()
+        return replace(self, segments=segments, deliveries=(*self.deliveries, *deliveries), state=state, made=self.made + (segment is not None))
 
 
 def _seal(body: dict[str, Any], key: bytes) -> str:

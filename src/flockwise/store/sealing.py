@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 __all__ = ["BrokenSealError", "Sealer", "SpillSeal", "unwrap", "wrap"]
 
 _NONCE = 12
+_MAGIC = b"PARE"  # ends a file whose footer is encrypted
 
 
 class BrokenSealError(ValueError):
@@ -49,9 +50,8 @@ class Sealer:
             dictionary: columns of few distinct values.
         """
         factory = self._factory(name)
-        how = pe.EncryptionConfiguration(
-            footer_key=name, uniform_encryption=True, encryption_algorithm="AES_GCM_V1", data_key_length_bits=256, double_wrapping=False
-        )
+        kinds: Any = pe.EncryptionConfiguration  # the stubs don't know all of its arguments
+        how = kinds(footer_key=name, uniform_encryption=True, encryption_algorithm="AES_GCM_V1", data_key_length_bits=256, double_wrapping=False)
         sink = pa.BufferOutputStream()
         distinct: Any = list(dictionary)  # the stubs know only bool
         pq.write_table(
@@ -63,7 +63,7 @@ class Sealer:
             row_group_size=1 << 20,
             encryption_properties=factory.file_encryption_properties(pe.KmsConnectionConfig(), how),
         )
-        return memoryview(sink.getvalue())  # type: ignore[arg-type]  # the stubs don't know that a buffer is one
+        return memoryview(sink.getvalue())
 
     def unseal(self, data: Any, name: str) -> pa.Table:
         """The table in an encrypted file.
@@ -77,12 +77,13 @@ class Sealer:
             OSError: it can't be read.
         """
         factory = self._factory(name)
-        source = pa.BufferReader(data) if isinstance(data, bytes | memoryview) else data
+        source: Any = pa.BufferReader(data) if isinstance(data, bytes | memoryview) else data
         try:
+            source.seek(max(0, source.size() - len(_MAGIC)))
+            if source.read() != _MAGIC:  # a plain file would be read without asking for a key
+                raise BrokenSealError(name)
             opened = factory.file_decryption_properties(pe.KmsConnectionConfig())
             with pq.ParquetFile(source, decryption_properties=opened) as file:
-                if not file.metadata.num_columns:
-                    raise BrokenSealError(name)
                 return file.read(use_threads=False)
         except FileNotFoundError:
             raise
@@ -101,11 +102,11 @@ class _Keys(pe.KmsClient):
         super().__init__()
         self._gcm, self._name = AESGCM(key), name.encode()
 
-    def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> bytes:  # noqa: ARG002 - the interface is Parquet's
+    def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> Any:  # bytes, where the stubs say text
         nonce = secrets.token_bytes(_NONCE)
         return base64.b64encode(nonce + self._gcm.encrypt(nonce, key_bytes, self._name))
 
-    def unwrap_key(self, wrapped_key: bytes, master_key_identifier: str) -> bytes:  # noqa: ARG002
+    def unwrap_key(self, wrapped_key: Any, master_key_identifier: str) -> Any:
         raw = base64.b64decode(wrapped_key)
         return self._gcm.decrypt(raw[:_NONCE], raw[_NONCE:], self._name)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import hmac
-import json
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -17,7 +17,6 @@ from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from flockwise.base.cellgrid import CellGrid
 from flockwise.base.files import sync
@@ -29,11 +28,13 @@ from flockwise.governance.suppliers import consent_texts
 from flockwise.store import keys
 from flockwise.store.columns import Reader, WallClock
 from flockwise.store.ingest import OPTOUTS, Counts, Ingest, OrderFn, ProgressFn
+from flockwise.store.keyring import Keyring, key_id
 from flockwise.store.manifest import MANIFEST, Manifest, Segment, damaged, settings_of
 from flockwise.store.optouts import OptOuts
 from flockwise.store.pseudonym import Pseudonyms
 from flockwise.store.reading import OpenFile, open_file
 from flockwise.store.report import IngestReport
+from flockwise.store.sealing import BrokenSealError
 from flockwise.store.sources import SourceFile, find
 
 __all__ = ["Store"]
@@ -51,8 +52,8 @@ class Store:
     Nothing here takes or gives an identifier: devices are pseudonyms, and only whole buckets are read.
     """
 
-    def __init__(self, study: Study, manifest: Manifest, key: bytes) -> None:
-        self._study, self._manifest, self._key = study, manifest, key
+    def __init__(self, study: Study, manifest: Manifest, key: bytes, ring: Keyring) -> None:
+        self._study, self._manifest, self._key, self._ring = study, manifest, key, ring
         self._root = study.store.path
 
     @classmethod
@@ -95,9 +96,10 @@ class Store:
         for name in (SEGMENTS, STAGING):
             (root / name).mkdir(mode=0o700, exist_ok=True)
         buckets = 1 << max(0, -(-study.privacy.panel_bound // DEVICES_PER_BUCKET) - 1).bit_length()
-        manifest = Manifest(settings_of(study), _key_id(key), min(MOST_BUCKETS, max(LEAST_BUCKETS, buckets)))
-        manifest.write(root)
-        return cls(study, manifest, key)
+        ring = Keyring.new()
+        manifest = Manifest(settings_of(study), key_id(key), ring.wrapped(key), min(MOST_BUCKETS, max(LEAST_BUCKETS, buckets)), state=secrets.token_hex(32))
+        manifest.write(root, ring.marks)
+        return cls(study, manifest, key, ring)
 
     @classmethod
     def open(cls, study: Study) -> Store:
@@ -111,8 +113,13 @@ class Store:
         manifest = Manifest.read(root)
         _check_mode(root)
         key = keys.load(study.store.key)
-        manifest.check(settings_of(study), _key_id(key))
-        return cls(study, manifest, key)
+        manifest.check(settings_of(study), key_id(key))
+        try:
+            ring = Keyring.unwrapped(key, manifest.keys)
+        except BrokenSealError as error:
+            raise damaged(root, f"{MANIFEST}: its keys can't be unwrapped") from error
+        manifest.check_seal(root, ring.marks)
+        return cls(study, manifest, key, ring)
 
     def buckets(self) -> list[int]:
         """Numbers of the buckets: a public range, set when the store was made."""
@@ -144,28 +151,28 @@ class Store:
         return table
 
     def _load(self, segment: Segment, name: str) -> pa.Table:
+        full = f"{segment.name}/{name}"
         try:
-            with pq.ParquetFile(self._root / SEGMENTS / segment.name / name, page_checksum_verification=True) as file:
-                return file.read(use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise damaged(self._root, f"{SEGMENTS}/{segment.name}/{name}: {type(error).__name__}") from error
+            with pa.OSFile(str(self._root / SEGMENTS / full), "rb") as file:
+                return self._ring.sealer().unseal(file, full)
+        except (BrokenSealError, OSError) as error:
+            raise damaged(self._root, f"{SEGMENTS}/{full}: {type(error).__name__}") from error
 
     @cached_property
     def _opted_out(self) -> OptOuts:
         return OptOuts.union([OptOuts.from_table(self._load(s, OPTOUTS)) for s in self._manifest.segments if OPTOUTS in s.files])
 
     def content_digest(self) -> str:
-        """SHA-256 (hexadecimal) of what the store holds. Stays inside: a plain digest of the data would answer guesses about it."""
-        files = [[s.name, sorted(s.files.items())] for s in self._manifest.segments]
-        return hashlib.sha256(json.dumps([files, self._manifest.key_id]).encode()).hexdigest()
+        """A name (hexadecimal) for what the store holds: another one after every change. Stays inside."""
+        return self._manifest.state
 
     def keyed_digest(self, plan: str = "") -> str:
-        """HMAC-SHA256 of the content digest under the secret key. Without a plan it is for the ledger alone.
+        """HMAC-SHA256 of the content's name under a secret of the store. Without a plan it is for the ledger alone.
 
         Args:
             plan: digest of the plan for whose certificate it is. Two certificates then don't tell whether the store changed in between (an opt-out, say).
         """
-        return hmac.new(keys.derive(self._key, "digest"), (plan + self.content_digest()).encode(), hashlib.sha256).hexdigest()
+        return hmac.new(keys.derive(self._ring.marks, "digest"), (plan + self.content_digest()).encode(), hashlib.sha256).hexdigest()
 
     def ingest(
         self,
@@ -200,7 +207,7 @@ class Store:
         Privacy: the counts are not charged and must not be published. A row's fate depends on its own device's rows and public limits alone.
         """
         with self._locked():
-            self._manifest = Manifest.read(self._root)
+            self._refresh()
             self.__dict__.pop("_opted_out", None)
             _clean(self._root, self._manifest)
             found = find(sources)
@@ -245,7 +252,7 @@ class Store:
     def _fresh(self, found: list[SourceFile], threads: int, progress: ProgressFn | None) -> tuple[list[SourceFile], list[str]]:
         """The files whose content has not been ingested in this way before, and their keyed digests."""
         how = self._study.input.model_dump_json() + repr(consent_texts(self._study))
-        key = keys.derive(self._key, "delivery")
+        key = keys.derive(self._ring.marks, "delivery")
         done = set(self._manifest.deliveries)
         fresh, deliveries = [], []
         with ThreadPoolExecutor(threads) as pool:
@@ -275,25 +282,32 @@ class Store:
             rules=DoorRules(window.start_us, window.end_us, 10 * int(self._manifest.settings["greatest_accuracy_m"]), texts),
             buckets=self._manifest.buckets,
             order=order,
+            sealer=self._ring.sealer(),
+            name=self._manifest.next_segment(),
             opted_out=self._opted_out,
             progress=progress,
             memory=max(16, memory_mb) << 20,
             threads=threads,
         )
-        self._digests = work.run(files)
+        self._files = work.run(files)
         return work.counts
 
     def _commit(self, staging: Path, deliveries: list[str]) -> None:
         segment = None
-        if self._digests:
-            segment = Segment(f"{len(self._manifest.segments) + 1:06d}", self._digests)
+        if self._files:
+            segment = Segment(self._manifest.next_segment(), tuple(self._files))
             sync(staging / "segment")
             (staging / "segment").rename(self._root / SEGMENTS / segment.name)
             sync(self._root / SEGMENTS)
         manifest = self._manifest.with_delivery(segment, deliveries)
-        manifest.write(self._root)  # from here on the ingest is done
+        manifest.write(self._root, self._ring.marks)  # from here on the ingest is done
         self._manifest = manifest
         self.__dict__.pop("_opted_out", None)
+
+    def _refresh(self) -> None:
+        """What another process may have changed since this store was opened."""
+        self._manifest = Manifest.read(self._root)
+        self._manifest.check_seal(self._root, self._ring.marks)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -313,10 +327,6 @@ class Store:
             yield
         finally:
             os.close(handle)
-
-
-def _key_id(key: bytes) -> str:
-    return keys.derive(key, "key id").hex()[:16]
 
 
 def _stamp(file: SourceFile) -> tuple[int, ...]:

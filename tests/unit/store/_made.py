@@ -104,3 +104,13 @@ def rows(vault: Store) -> list[tuple[int, ...]]:
 def bytes_of(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, by name; the lock is no content."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "lock"}
+
+
+def content_of(vault: Store) -> dict[str, object]:
+    """Everything that a store holds, by name: the manifest's text and the rows of every file. Files themselves differ each time they are sealed."""
+    root = vault._root
+    found: dict[str, object] = {"manifest": (root / "manifest.json").read_text(), "staging": [p.name for p in (root / "staging").iterdir()]}
+    for path in sorted((root / "segments").rglob("*.parquet")):
+        name = f"{path.parent.name}/{path.name}"
+        found[name] = vault._ring.sealer().unseal(path.read_bytes(), name).to_pydict()
+    return found

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.store._made import bytes_of, order, pings, rows, store, study, write
+from tests.unit.store._made import bytes_of, content_of, order, pings, rows, store, study, write
 
 from flockwise.store import Store
 
@@ -132,7 +132,7 @@ def test_killed_at_every_step_the_store_is_as_before_or_as_after(before: dict[st
     ended, steps, _ = nursery.run(0, "before", source)
     assert ended == 0
     assert steps > 15
-    new, after = held(tmp_path), bytes_of(tmp_path / "store")
+    new, after = held(tmp_path), content_of(Store.open(study(tmp_path)))
     assert len(new) == 600
     seen = []
     for n in range(1, steps + 1):
@@ -143,7 +143,7 @@ def test_killed_at_every_step_the_store_is_as_before_or_as_after(before: dict[st
             assert found in (old, new)
             seen.append(len(found))
             Store.open(study(tmp_path)).ingest([source], order)
-            assert bytes_of(tmp_path / "store") == after
+            assert content_of(Store.open(study(tmp_path))) == after
     assert seen == sorted(seen)
     assert set(seen) == {300, 600}
 
@@ -153,10 +153,10 @@ def test_killed_at_any_moment(before: dict[str, bytes], nursery: Nursery, tmp_pa
     old = held(tmp_path)
     ended, _, micro = nursery.run(0, "before", source)
     assert ended == 0
-    after, new = bytes_of(tmp_path / "store"), held(tmp_path)
+    after, new = content_of(Store.open(study(tmp_path))), held(tmp_path)
     for i in range(12):
         restore(tmp_path / "store", before)
         nursery.run(max(1, micro * (i + 1) // 12), "later", source)
         assert held(tmp_path) in (old, new)
     Store.open(study(tmp_path)).ingest([source], order)
-    assert bytes_of(tmp_path / "store") == after
+    assert content_of(Store.open(study(tmp_path))) == after
