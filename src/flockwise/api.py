@@ -309,12 +309,13 @@ def plan(study_path: Path, *, out: Path | None = None, devices: int | None = Non
     return Outcome(f"What to expect of {study.name}.", facts_shown, (note,))
 
 
-def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None = None) -> Outcome:
+def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None = None, *, replace: Sequence[str] = ()) -> Outcome:
     """Takes pings into the study's store, all or nothing. The same content again adds nothing.
 
     Args:
         study_path: the study file.
         sources: files, folders, globs or fsspec-style addresses.
+        replace: files of a former ingest that the sources correct, as they were delivered: their rows go in the same step, their opt-outs hold.
         progress: called with a stage's name, how much is done and how much there is.
 
     Raises:
@@ -333,7 +334,7 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
     order = partial(person.order, rules=person.rules_for(study))
     named = [str(s) for s in sources]
     with quarantine_guard(study, named):
-        found = _store(study).ingest(named, order, progress)
+        found = _store(study).ingest(named, order, progress, replace=[str(s) for s in replace])
     return Outcome("Ingested.", found.as_dict(), ("For the data steward alone: these counts are not private. Do not publish them.",))
 
 

@@ -108,12 +108,13 @@ def plan(study: Path, out: Path | None, devices: int | None, seen: float, trips:
 @main.command()
 @_STUDY
 @click.argument("files", nargs=-1, required=True)
+@click.option("--replace", multiple=True, metavar="FORMER", help="A file of a former ingest that these files correct; may be repeated.")
 @json_option
 @command_errors
-def ingest(study: Path, files: tuple[str, ...], as_json: bool) -> None:
+def ingest(study: Path, files: tuple[str, ...], replace: tuple[str, ...], as_json: bool) -> None:
     """Take pings into the study's store: files, folders, globs or addresses of Parquet or CSV. All or nothing."""
     with progress() as tick:
-        result = api.ingest(study, files, progress=tick)
+        result = api.ingest(study, files, progress=tick, replace=replace)
     show(result, as_json)
 
 

@@ -83,7 +83,11 @@ def publish(study: Study, out: Path, progress: Progress | None = None) -> Publis
     plan = make_plan(study)
     # A record that would promise too much is refused here, before anything is spent.
     record.texts(facts_of(plan))
-    vault = Store.open(study)
+    with Store.open(study).reading() as vault:
+        return _carry_out(study, plan, vault, out, progress)
+
+
+def _carry_out(study: Study, plan: Plan, vault: Store, out: Path, progress: Progress | None) -> Published:
     inputs = vault.keyed_digest()
     book = open_ledger(study)
     artifact.check_place(out)

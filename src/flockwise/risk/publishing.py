@@ -96,7 +96,11 @@ def publish(study: Study, epsilon: str, out: Path, progress: Progress | None = N
         Charges the plan's rho, once for each epsilon and state of the data (docs/claims/disclosure-risk.md).
     """
     plan = make_plan(study, epsilon)
-    vault = Store.open(study)
+    with Store.open(study).reading() as vault:
+        return _carry_out(study, plan, vault, out, progress)
+
+
+def _carry_out(study: Study, plan: RiskPlan, vault: Store, out: Path, progress: Progress | None) -> Assessed:
     inputs = vault.keyed_digest()
     book = open_ledger(study)
     _check_place(out)

@@ -24,7 +24,7 @@ from flockwise.store.manifest import write_file
 from flockwise.store.optouts import OptOuts
 from flockwise.store.reading import OpenFile
 from flockwise.store.sealing import Sealer, SpillSeal
-from flockwise.store.spill import ROW_BYTES, WORDS, Spill, load, spill_path, unpack
+from flockwise.store.spill import WORDS, Spill, load, spill_path, unpack
 
 __all__ = ["GREATEST_PINGS", "Ingest", "OrderFn", "ProgressFn"]
 
@@ -37,6 +37,8 @@ ProgressFn = Callable[[str, int, int], None]
 """Stage, done, total. Called from worker threads, one call at a time."""
 
 READ_ROWS = 1 << 14  # of a spilled file at a time
+ORDERING_BYTES = 240
+"""A row while its bucket is ordered: packed, as columns, sorting keys, columns in order, encoded, sealed."""
 SLICE_ROWS = 1 << 15  # the columns of a slice stay in a core's cache, and its memory is reused instead of being asked for anew
 GREATEST_PINGS = 1 << 20
 """The store keeps the first this many pings of one device and ingest, in total order: a function of that device's rows alone."""
@@ -70,7 +72,7 @@ class Ingest:
         name: of the segment; its files can be opened under it alone.
         opted_out: devices that opted out in earlier deliveries.
         progress: told how far the work is.
-        memory: bytes for the buffers of both phases.
+        memory: bytes for buffers and for ordering.
         threads: workers.
     """
 
@@ -96,10 +98,10 @@ class Ingest:
         self._reader, self._grid, self._rules, self._buckets = reader, grid, rules, buckets
         self._sealer, self._name = sealer, name
         self._order, self._known, self._progress, self._threads = order, opted_out, progress, threads
-        # Phase 1 holds the buffers; phase 2 the rest of them and, per thread, the rows of a bucket about four times over.
+        # Buffers that are never full are never written out: a delivery that fits stays in memory until it is ordered.
         seal = SpillSeal()
-        self._spills = [Spill(self._spilled, w, buckets, memory // threads, seal) for w in range(threads)]
-        self._most_rows = max(1 << 14, memory // (threads * ROW_BYTES))
+        self._spills = [Spill(self._spilled, w, buckets, memory * 5 // 8 // threads, seal) for w in range(threads)]
+        self._most_rows = max(1 << 14, memory * 3 // 8 // (threads * ORDERING_BYTES))
         self._lock, self._stop = threading.Lock(), threading.Event()
         self.counts = Counts()
 

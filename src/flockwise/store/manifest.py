@@ -39,10 +39,12 @@ class Segment:
     Args:
         name: of the folder under segments/; never used again for another segment.
         files: names of its files.
+        deliveries: marks of the contents that its rows came from.
     """
 
     name: str
     files: tuple[str, ...]
+    deliveries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Manifest:
             "buckets": self.buckets,
             "state": self.state,
             "made": self.made,
-            "segments": [{"name": s.name, "files": list(s.files)} for s in self.segments],
+            "segments": [{"name": s.name, "files": list(s.files), "deliveries": list(s.deliveries)} for s in self.segments],
             "deliveries": list(self.deliveries),
         }
         return json.dumps(body | {"seal": _seal(body, key)}, indent=1, sort_keys=True) + "\n"
@@ -110,7 +112,7 @@ class Manifest:
                 buckets=int(body["buckets"]),
                 state=str(body["state"]),
                 made=int(body["made"]),
-                segments=tuple(Segment(str(s["name"]), tuple(str(f) for f in s["files"])) for s in body["segments"]),
+                segments=tuple(Segment(str(s["name"]), tuple(str(f) for f in s["files"]), tuple(str(d) for d in s["deliveries"])) for s in body["segments"]),
                 deliveries=tuple(str(d) for d in body["deliveries"]),
                 seal=str(body["seal"]),
             )
@@ -165,6 +167,26 @@ class Manifest:
         segments = self.segments if segment is None else (*self.segments, segment)
         state = hashlib.sha256(json.dumps([self.state, sorted(deliveries)]).encode()).hexdigest()
         return replace(self, segments=segments, deliveries=(*self.deliveries, *deliveries), state=state, made=self.made + (segment is not None))
+
+    def without_deliveries(self, former: frozenset[str], opt_outs: str) -> Manifest:
+        """The manifest without the segments of some deliveries. Their opt-outs hold: a correction of rows takes none of them back.
+
+        Args:
+            former: marks; no segment came from some of them and from others too.
+            opt_outs: name of the file of opt-outs.
+        """
+        segments = []
+        for s in self.segments:
+            if not former & set(s.deliveries):
+                segments.append(s)
+            elif opt_outs in s.files:
+                segments.append(replace(s, files=(opt_outs,), deliveries=()))
+        state = hashlib.sha256(json.dumps([self.state, "without", sorted(former)]).encode()).hexdigest()
+        return replace(self, segments=tuple(segments), deliveries=tuple(d for d in self.deliveries if d not in former), state=state)
+
+    def with_merged(self, count: int, merged: Segment) -> Manifest:
+        """The manifest after the first segments were merged into one. The content is the same, and so is its name."""
+        return replace(self, segments=(merged, *self.segments[count:]), made=self.made + 1)
 
 
 def _seal(body: dict[str, Any], key: bytes) -> str:

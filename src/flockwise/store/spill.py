@@ -27,6 +27,8 @@ WORDS = 5
 ROW_BYTES = 8 * WORDS
 """A packed row: both halves of the pseudonym, the time, latitude and longitude, accuracy and position of the cell in the region."""
 LEAST_ROWS = 64
+BLOCK_ROWS = 1 << 14
+"""Rows that are sealed at a time, so that a large buffer is not there twice while it is written out."""
 
 
 class Spill:
@@ -44,6 +46,8 @@ class Spill:
         self._folder, self._worker, self._seal = folder, worker, seal
         self._shift = 65 - buckets.bit_length()
         rows = max(LEAST_ROWS, budget // (ROW_BYTES * buckets))
+        self._block = min(rows, BLOCK_ROWS)
+        rows -= rows % self._block
         self._rows = np.empty((buckets, rows, WORDS), np.int64)  # pages are taken when they are first written
         self._fill = np.zeros(buckets, np.int64)
         self._written = np.zeros(buckets, np.int64)
@@ -58,11 +62,12 @@ class Spill:
                 self._write(full)
 
     def _write(self, bucket: int) -> None:
-        sealed = self._seal.seal(self._rows[bucket].data.cast("B"), self._place(bucket, int(self._written[bucket])))
         handle = os.open(spill_path(self._folder, bucket, self._worker), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "wb") as file:
-            file.write(sealed)
-        self._written[bucket] += 1
+            for start in range(0, self._rows.shape[1], self._block):
+                block = self._rows[bucket, start : start + self._block]
+                file.write(self._seal.seal(block.data.cast("B"), self._place(bucket, int(self._written[bucket]))))
+                self._written[bucket] += 1
         self._fill[bucket] = 0
 
     def _place(self, bucket: int, number: int) -> int:
@@ -70,11 +75,11 @@ class Spill:
 
     def written(self, bucket: int) -> int:
         """How many rows of a bucket were written out."""
-        return int(self._written[bucket]) * self._rows.shape[1]
+        return int(self._written[bucket]) * self._block
 
     def pieces(self, bucket: int, most: int) -> Iterator[Ints]:
-        """The rows of a bucket that were written out: as many full buffers at a time as hold `most` rows, at least one."""
-        rows = self._rows.shape[1]
+        """The rows of a bucket that were written out: as many blocks at a time as hold `most` rows, at least one."""
+        rows = self._block
         size, left, at = rows * ROW_BYTES + SpillSeal.OVERHEAD, int(self._written[bucket]), 0
         if not left:
             return

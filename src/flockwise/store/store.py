@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from flockwise.base import machine
 from flockwise.base.cellgrid import CellGrid
 from flockwise.base.files import sync
 from flockwise.base.schemas import STORED_PINGS
@@ -27,11 +29,13 @@ from flockwise.governance import REASONS, DoorRules
 from flockwise.governance.suppliers import consent_texts
 from flockwise.store import keys
 from flockwise.store.columns import Reader, WallClock
+from flockwise.store.compacting import check_replaced, merge
 from flockwise.store.ingest import OPTOUTS, Counts, Ingest, OrderFn, ProgressFn
 from flockwise.store.keyring import Keyring, key_id
 from flockwise.store.manifest import MANIFEST, Manifest, Segment, damaged, settings_of
 from flockwise.store.optouts import OptOuts
 from flockwise.store.pseudonym import Pseudonyms
+from flockwise.store.readers import read_lock, write_lock
 from flockwise.store.reading import OpenFile, open_file
 from flockwise.store.report import IngestReport
 from flockwise.store.sealing import BrokenSealError
@@ -39,9 +43,12 @@ from flockwise.store.sources import SourceFile, find
 
 __all__ = ["Store"]
 
+log = logging.getLogger("flockwise.store")
+
 DEVICES_PER_BUCKET = 4096
+MOST_SEGMENTS, NEWEST_APART = 16, 8
+"""From how many segments on an ingest merges them, and how many of the newest stay apart, so that a supplier can still correct them."""
 LEAST_BUCKETS, MOST_BUCKETS = 4, 4096
-MEMORY_MB = 256
 
 SEGMENTS, STAGING, LOCK = "segments", "staging", "lock"
 
@@ -180,8 +187,9 @@ class Store:
         order: OrderFn,
         progress: ProgressFn | None = None,
         *,
-        memory_mb: int = MEMORY_MB,
-        threads: int = 2,
+        replace: Sequence[str] = (),
+        memory_mb: int | None = None,
+        threads: int | None = None,
     ) -> IngestReport:
         """Adds files to the store: all of them or, after an error or a crash at any moment, none of them.
 
@@ -193,27 +201,33 @@ class Store:
             order: `person.order` with the study's rules.
             progress: called with (stage, done, total) from worker threads, one call at a time; stages are "check" (files), "read" (bytes) and
                 "order" (buckets).
-            memory_mb: megabytes for buffers, 16 or more; the rest of the process needs some 300 more.
-            threads: workers.
+            replace: files of former deliveries that these files correct, as they were delivered: their rows go in the same step. Opt-outs in them hold.
+            memory_mb: megabytes for buffers and ordering, 16 or more; the rest of the process needs some 300 more. Default: a quarter of the machine.
+            threads: workers; default: one for each processor.
 
         Returns:
             Exact counts for the steward.
 
         Raises:
-            DataError: a source or a file as a whole can't be used; the codes start with INGEST_.
+            DataError: a source or a file as a whole can't be used; the codes start with INGEST_. INGEST_REPLACE_UNKNOWN, INGEST_REPLACE_MIXED.
             RuleError: INGEST_AD_AUCTION, for a file with columns of an ad auction.
             StoreError: another ingest is running (STORE_BUSY); no room or rights to write (STORE_WRITE).
 
         Privacy: the counts are not charged and must not be published. A row's fate depends on its own device's rows and public limits alone.
         """
-        with self._locked():
-            self._refresh()
-            self.__dict__.pop("_opted_out", None)
-            _clean(self._root, self._manifest)
+        memory_mb, threads = memory_mb or machine.memory_mb(), threads or machine.cpus()
+        with self._changing():
+            former = find(replace) if replace else []
             found = find(sources)
             seen = [_stamp(f) for f in found]
+            if former:
+                marks = dict(zip(self._marks(former, threads), former, strict=True))
+                check_replaced(self._manifest, {mark: file.shown for mark, file in marks.items()})
+                self._manifest = self._manifest.without_deliveries(frozenset(marks), OPTOUTS)
             fresh, deliveries = self._fresh(found, threads, progress)
             if not fresh:
+                if former:
+                    self._settle(self._manifest)
                 return IngestReport(files_skipped=len(found))
             opened = [open_file(f, self._study.input) for f in fresh]
             staging = Path(tempfile.mkdtemp(dir=self._root / STAGING))
@@ -247,24 +261,37 @@ class Store:
                 ) from error
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
+            if len(self._manifest.segments) > MOST_SEGMENTS:
+                self._tidy(order, threads, progress)
             return _report(counts, len(fresh), len(found) - len(fresh))
+
+    def _tidy(self, order: OrderFn, threads: int, progress: ProgressFn | None) -> None:
+        """Merges segments after an ingest. The ingest is done: what goes wrong here can't undo it, and the next one tries again."""
+        try:
+            self._compact(order, threads, progress)
+        except (OSError, StoreError) as error:
+            log.warning("the segments of the store were not merged: %s", type(error).__name__)
 
     def _fresh(self, found: list[SourceFile], threads: int, progress: ProgressFn | None) -> tuple[list[SourceFile], list[str]]:
         """The files whose content has not been ingested in this way before, and their keyed digests."""
-        how = self._study.input.model_dump_json() + repr(consent_texts(self._study))
-        key = keys.derive(self._ring.marks, "delivery")
         done = set(self._manifest.deliveries)
         fresh, deliveries = [], []
-        with ThreadPoolExecutor(threads) as pool:
-            for i, (file, digest) in enumerate(zip(found, pool.map(SourceFile.sha256, found), strict=True)):
-                mark = hmac.new(key, digest + how.encode(), hashlib.sha256).hexdigest()
-                if mark not in done:
-                    done.add(mark)
-                    fresh.append(file)
-                    deliveries.append(mark)
-                if progress is not None:
-                    progress("check", i + 1, len(found))
+        for i, (file, mark) in enumerate(zip(found, self._marks(found, threads), strict=True)):
+            if mark not in done:
+                done.add(mark)
+                fresh.append(file)
+                deliveries.append(mark)
+            if progress is not None:
+                progress("check", i + 1, len(found))
         return fresh, deliveries
+
+    def _marks(self, found: list[SourceFile], threads: int) -> Iterator[str]:
+        """The mark of each file: a keyed digest of its content and of how it is read."""
+        how = self._study.input.model_dump_json() + repr(consent_texts(self._study))
+        key = keys.derive(self._ring.marks, "delivery")
+        with ThreadPoolExecutor(threads) as pool:
+            for digest in pool.map(SourceFile.sha256, found):
+                yield hmac.new(key, digest + how.encode(), hashlib.sha256).hexdigest()
 
     def _run(self, staging: Path, files: list[OpenFile], order: OrderFn, progress: ProgressFn | None, memory_mb: int, threads: int) -> Counts:
         study, window = self._study, self._study.time_window
@@ -295,14 +322,71 @@ class Store:
     def _commit(self, staging: Path, deliveries: list[str]) -> None:
         segment = None
         if self._files:
-            segment = Segment(self._manifest.next_segment(), tuple(self._files))
-            sync(staging / "segment")
-            (staging / "segment").rename(self._root / SEGMENTS / segment.name)
-            sync(self._root / SEGMENTS)
-        manifest = self._manifest.with_delivery(segment, deliveries)
-        manifest.write(self._root, self._ring.marks)  # from here on the ingest is done
+            segment = Segment(self._manifest.next_segment(), tuple(self._files), tuple(deliveries))
+            self._move_in(staging / "segment", segment.name)
+        self._settle(self._manifest.with_delivery(segment, deliveries))
+
+    def _move_in(self, made: Path, name: str) -> None:
+        """Moves a new segment to its place, where nobody knows of it yet."""
+        sync(made)
+        made.rename(self._root / SEGMENTS / name)
+        sync(self._root / SEGMENTS)
+
+    def _settle(self, manifest: Manifest) -> None:
+        """Makes a manifest the store's: from here on the change is done."""
+        manifest.write(self._root, self._ring.marks)
         self._manifest = manifest
         self.__dict__.pop("_opted_out", None)
+
+    def compact(self, order: OrderFn, progress: ProgressFn | None = None, *, threads: int | None = None) -> None:
+        """Merges all segments but the newest few into one, as an ingest does by itself once there are many. The content is the same, and so is its digest.
+
+        Args:
+            order: `person.order` with the study's rules.
+            progress: told ("compact", files done, files in all).
+            threads: workers, each with one bucket in memory.
+
+        Raises:
+            StoreError: an ingest is running (STORE_BUSY); STORE_DAMAGED.
+        """
+        with self._changing():
+            self._compact(order, threads or machine.cpus(), progress)
+
+    def _compact(self, order: OrderFn, threads: int, progress: ProgressFn | None) -> None:
+        old = self._manifest.segments[:-NEWEST_APART]
+        if len(old) < 2:
+            return
+        name = self._manifest.next_segment()
+        staging = Path(tempfile.mkdtemp(dir=self._root / STAGING))
+        try:
+            merged = merge(old, name, self._load, self._ring.sealer(), order, staging, threads, progress)
+            self._move_in(staging, name)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        self._settle(self._manifest.with_merged(len(old), merged))
+        _clean(self._root, self._manifest)
+
+    @contextmanager
+    def reading(self) -> Iterator[Store]:
+        """This store as it is now, for as long as the block lasts: what an ingest adds or merges meanwhile is not seen, and no file that is needed goes."""
+        with read_lock(self._root / SEGMENTS):
+            self._refresh()
+            self.__dict__.pop("_opted_out", None)
+            yield self
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Holds the lock, on the store as it is now; after an error this object knows the store as it was."""
+        with self._locked():
+            self._refresh()
+            self.__dict__.pop("_opted_out", None)
+            _clean(self._root, self._manifest)
+            try:
+                yield
+            except BaseException:
+                self._refresh()
+                self.__dict__.pop("_opted_out", None)
+                raise
 
     def _refresh(self) -> None:
         """What another process may have changed since this store was opened."""
@@ -350,10 +434,14 @@ def _check_mode(root: Path) -> None:
 
 
 def _clean(root: Path, manifest: Manifest) -> None:
-    """Removes what a crashed ingest has left; no reader knows of it."""
-    known = {s.name for s in manifest.segments}
-    for leftover in [*(root / STAGING).iterdir(), *(p for p in (root / SEGMENTS).iterdir() if p.name not in known)]:
+    """Removes what a crashed ingest has left, and segments that count no more."""
+    for leftover in (root / STAGING).iterdir():
         shutil.rmtree(leftover)
+    known = {s.name for s in manifest.segments}
+    unknown = [p for p in (root / SEGMENTS).iterdir() if p.name not in known]
+    with write_lock(root / SEGMENTS) as unread:
+        for leftover in unknown if unread else ():  # a release may still read what was merged or replaced: the next ingest removes it
+            shutil.rmtree(leftover)
     for draft in root.glob(f".{MANIFEST}.*.part"):
         draft.unlink()
 
