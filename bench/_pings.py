@@ -139,6 +139,9 @@ retention_days = 30
 path = "bench.ledger"
 dataset = "bench"
 lifetime_epsilon = "4"
+[trail]
+path = "bench.trail"
+key = "bench.trail.key"
 [region]
 geojson = "region.geojson"
 [window]

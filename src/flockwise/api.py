@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flockwise import config
+from flockwise import config, trail
 from flockwise.base.files import write_durably
 from flockwise.errors import ConfigError
 
@@ -32,6 +32,12 @@ __all__ = [
     "init",
     "ledger",
     "ledger_check",
+    "log_begin",
+    "log_expire",
+    "log_incident",
+    "log_recipient",
+    "log_show",
+    "log_verify",
     "plan",
     "quarantine",
     "release",
@@ -142,7 +148,7 @@ def init(
     name: str = "my study",
     pings: Path | None = None,
 ) -> Outcome:
-    """Writes a commented study file and the secret key of its pseudonyms.
+    """Writes a commented study file, the secret key of its pseudonyms, and an empty trail with the key that signs it.
 
     Args:
         out: the study file to write; it must not exist.
@@ -176,12 +182,15 @@ def init(
     folder.mkdir(parents=True, exist_ok=True)
     if not study.store.key.exists():
         store.keys.create(study.store.key)
+    public = trail.begin(study, again=True)
     write_durably(out, text.encode())
     notes = ["Look at every line of [input] and [privacy], then run flockwise check."]
     if columns is not None and None in (columns.device, columns.time, columns.lat, columns.lon):
         notes.append("No column's name told the device, the time or the position: fill in [input] by hand.")
     return Outcome(
-        f"Wrote {out} and its key.", {"study": str(out), "key": str(study.store.key), "cells": cells, "input": study.input.model_dump()}, tuple(notes)
+        f"Wrote {out} and its key.",
+        {"study": str(out), "key": str(study.store.key), "trail_key": public, "cells": cells, "input": study.input.model_dump()},
+        tuple(notes),
     )
 
 
@@ -206,6 +215,8 @@ def check(study_path: Path) -> Outcome:
     study = config.load(Path(study_path))
     store.keys.load(study.store.key)
     allowed = suppliers.state(study)
+    trail.require(study)
+    trail.events(study)
     plan = releasing.make_plan(study)
     facts = releasing.facts_of(plan)
     record.texts(facts)
@@ -331,9 +342,10 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
     from flockwise.store.quarantine import guard as quarantine_guard
 
     study = config.load(Path(study_path))
+    trail.require(study)
     order = partial(person.order, rules=person.rules_for(study))
     named = [str(s) for s in sources]
-    with quarantine_guard(study, named):
+    with trail.step(study, "ingest"), quarantine_guard(study, named):
         found = _store(study).ingest(named, order, progress, replace=[str(s) for s in replace])
     return Outcome("Ingested.", found.as_dict(), ("For the data steward alone: these counts are not private. Do not publish them.",))
 
@@ -367,8 +379,10 @@ def release(study_path: Path, out: Path, progress: Progress | None = None) -> Ou
     from flockwise.governance import suppliers
 
     study = config.load(Path(study_path))
-    suppliers.require_for_release(study)
-    done = releasing.publish(study, Path(out), progress)
+    trail.require(study)
+    with trail.refusals(study, "release"):
+        suppliers.require_for_release(study)
+        done = releasing.publish(study, Path(out), progress)
     return Outcome(f"Released to {out}.", done.as_dict(), done.notes)
 
 
@@ -494,8 +508,13 @@ def risk(study_path: Path, out: Path, *, epsilon: str, progress: Progress | None
     from flockwise.governance import suppliers
 
     study = config.load(Path(study_path))
-    suppliers.require_for_release(study)
-    done = assessing.publish(study, epsilon, Path(out), progress)
+    trail.require(study)
+    with trail.refusals(study, "risk"):
+        suppliers.require_for_release(study)
+        begun = trail.record(study, "risk_begun", {})
+        done = assessing.publish(study, epsilon, Path(out), progress)
+        if begun is not None:
+            trail.record(study, "risk", {"of": begun.number, "charged": "yes" if done.charged else "no"})
     return Outcome(f"Assessed in {out}.", done.as_dict(), done.notes)
 
 
@@ -576,6 +595,48 @@ def ledger_check(study_path: Path, folders: Sequence[Path]) -> Outcome:
 
     found = releasing.check_published(config.load(Path(study_path)), [Path(f) for f in folders])
     return Outcome(f"The ledger holds the charges of {len(found)} published folders.", {"folders": found}, ("Run flockwise verify on each folder, too.",))
+
+
+def log_begin(study_path: Path) -> Outcome:
+    """Begins the trail of a study that has none yet (`office.log.begin`)."""
+    from flockwise.office import log
+
+    return Outcome(*log.begin(config.load(Path(study_path))))
+
+
+def log_show(study_path: Path) -> Outcome:
+    """Every event of a study's trail, after the check of all of it (`office.log.show`)."""
+    from flockwise.office import log
+
+    return Outcome(*log.show(config.load(Path(study_path))))
+
+
+def log_verify(study_path: Path, *, key: str | None = None, folders: Sequence[Path] = ()) -> Outcome:
+    """Checks a study's trail, with published folders as witnesses (`office.log.verify`)."""
+    from flockwise.office import log
+
+    return Outcome(*log.verify(config.load(Path(study_path)), key, [Path(f) for f in folders]))
+
+
+def log_recipient(study_path: Path, folder: Path, *, name: str, purpose: str) -> Outcome:
+    """Records who gets a release, and for what (`office.log.recipient`)."""
+    from flockwise.office import log
+
+    return Outcome(*log.recipient(config.load(Path(study_path)), Path(folder), name, purpose))
+
+
+def log_incident(study_path: Path, *, kind: str, what: str) -> Outcome:
+    """Records an incident (`office.log.incident`)."""
+    from flockwise.office import log
+
+    return Outcome(*log.incident(config.load(Path(study_path)), kind, what))
+
+
+def log_expire(study_path: Path, *, through: int | None = None) -> Outcome:
+    """Drops years of a trail that ended more than five years ago (`office.log.expire`)."""
+    from flockwise.office import log
+
+    return Outcome(*log.expire(config.load(Path(study_path)), through))
 
 
 def audit(*, full: bool = False, seed: int = 1, progress: Progress | None = None) -> Outcome:

@@ -23,6 +23,7 @@ __all__ = [
     "Slots",
     "StudyRef",
     "TableSummary",
+    "TrailRef",
     "WindowRef",
     "YearClaim",
     "certificate_schema",
@@ -188,6 +189,14 @@ class InputRef(_Part):
     kind: Literal["hmac-sha256"] = Field("hmac-sha256", description="How the digest was made.")
 
 
+class TrailRef(_Part):
+    """How far the publisher's signed log had come when this release was begun: whoever keeps the certificate can tell if that log is cut or rewritten later."""
+
+    key: Digest = Field(description="Public key (Ed25519) that signs the log.")
+    count: int = Field(ge=1, description="Lines of the log, the one in which this release was begun being the last.")
+    last: Digest = Field(description="SHA-256 of that line.")
+
+
 class Certificate(_Part):
     """What a release promises and how it can be checked."""
 
@@ -206,6 +215,7 @@ class Certificate(_Part):
     limits: tuple[str, ...] = Field(min_length=1, description="What is not promised.")
     retention: str = Field(min_length=1, description="How long the pings behind the release are kept.")
     input: InputRef
+    trail: TrailRef | None = Field(None, description="The publisher's log as it was; null if the study had none.")
     versions: dict[str, str] = Field(description="Software that made the release.")
     files: dict[str, Digest] = Field(default_factory=dict, description="SHA-256 of every other published file; filled in when the folder is written.")
 

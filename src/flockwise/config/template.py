@@ -170,6 +170,10 @@ path = "{slug}.ledger"  # the privacy budget; every study about the same people 
 dataset = "{slug}-panel"  # population and supplier: purging or ingesting again resets nothing
 lifetime_epsilon = "4"  # all releases together never exceed this
 
+[trail]
+path = "{slug}.trail"  # the signed log of what is done with the pings; holds nothing about a person
+key = "{slug}.trail.key"  # signs it, mode 0600; the officer's, where roles are apart (docs/how-to/roles.md)
+
 [region]
 geojson = {region}  # or cells = ["872a1072bffffff", ...], or cells_file = "cells.txt"
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 import numpy as np
 import numpy.typing as npt
 
-from flockwise import __version__, artifact, noise
+from flockwise import __version__, artifact, noise, trail
 from flockwise.release.plan import GRID, NORMS, Block, Plan
 from flockwise.release.tables import Shown
 
@@ -53,7 +53,9 @@ def promise(plan: Plan) -> str:
     )
 
 
-def certificate(plan: Plan, charge: str, inputs: str, noisy: Mapping[str, npt.NDArray[np.int64]], shown: Mapping[str, Shown]) -> artifact.Certificate:
+def certificate(
+    plan: Plan, charge: str, inputs: str, noisy: Mapping[str, npt.NDArray[np.int64]], shown: Mapping[str, Shown], seen: trail.Witness | None
+) -> artifact.Certificate:
     """The certificate of a release, without the checksums of its files.
 
     Args:
@@ -62,6 +64,7 @@ def certificate(plan: Plan, charge: str, inputs: str, noisy: Mapping[str, npt.ND
         inputs: keyed digest of the data.
         noisy: noisy values by name, for the histogram of norms.
         shown: what came of each block.
+        seen: how far the trail had come when the release was begun.
     """
     study, privacy, window = plan.study, plan.study.privacy, plan.study.time_window
     windows = noise.windows_a_year(study.window.days)
@@ -92,6 +95,7 @@ def certificate(plan: Plan, charge: str, inputs: str, noisy: Mapping[str, npt.ND
         limits=tuple(noise.limits(plan.noise_kind)),
         retention=f"Pings are deleted {study.store.retention_days} days after the window's end, as the study declares. The release stays.",
         input=artifact.InputRef(digest=inputs),
+        trail=None if seen is None else artifact.TrailRef(key=seen.key, count=seen.count, last=seen.last),
         versions={"flockwise": __version__, "python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     )
 

@@ -1,13 +1,14 @@
 """The durable noisy output of a charge: written before anything is readable, so that a repeated release draws nothing.
 
 The ledger's storage keeps it: in a folder beside the file, or on the server that several hosts share. It holds noisy integers only. Whoever reads it
-learns no more than the release itself says.
+learns no more than the release itself says. Beside them it holds what the certificate says of the trail, so that every host prints the same certificate.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +16,19 @@ import numpy.typing as npt
 from flockwise.errors import StoreError
 from flockwise.ledger import Entry, Ledger
 from flockwise.release.plan import Block, Plan
+from flockwise.trail import Witness
 
-__all__ = ["load", "save"]
+__all__ = ["load", "save", "seen"]
+
+TRAIL = "trail"
 
 Noisy = dict[str, npt.NDArray[np.int64]]
 
 
-def save(book: Ledger, entry: Entry, noisy: Noisy) -> None:
-    """Writes the noisy output of a charge, durably, in one step."""
+def save(book: Ledger, entry: Entry, noisy: Noisy, witness: Witness | None = None) -> None:
+    """Writes the noisy output of a charge, and how far the trail had come, durably, in one step."""
+    if witness is not None:
+        noisy[TRAIL] = np.frombuffer(json.dumps(vars(witness)).encode(), dtype=np.uint8).astype(np.int64)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **noisy)
     content = buffer.getvalue()
@@ -46,6 +52,11 @@ def load(book: Ledger, entry: Entry, plan: Plan) -> Noisy | None:
     if any(a.dtype != np.int64 for a in noisy.values()) or not all(_fits(block, noisy) for block in plan.blocks):
         raise _changed(entry)
     return noisy
+
+
+def seen(noisy: Noisy) -> Witness | None:
+    """How far the trail had come when the charge was made; None if there was none."""
+    return Witness(**json.loads(noisy[TRAIL].astype(np.uint8).tobytes())) if TRAIL in noisy else None
 
 
 def _fits(block: Block, noisy: Noisy) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flockwise import artifact, engines, estimate, noise, person, record
+from flockwise import artifact, engines, estimate, noise, person, record, trail
 from flockwise.base.machine import cpus
 from flockwise.config import Study
 from flockwise.errors import InternalError, StoreError
@@ -91,21 +92,28 @@ def _carry_out(study: Study, plan: Plan, vault: Store, out: Path, progress: Prog
     inputs = vault.keyed_digest()
     book = open_ledger(study)
     artifact.check_place(out)
+    # The trail has it before anything is spent: what is killed from here on leaves a beginning without an end.
+    begun = trail.begin_release(study, plan.digest, vault.keyed_digest(plan.digest))
+    if book.created:
+        trail.record(study, "ledger_begun", {})
     entry = book.find(plan.digest, inputs)
     noisy = None if entry is None else outputs.load(book, entry, plan)
     charged = noisy is None
     if entry is None or noisy is None:
         with engines.opened(study.engine) as engine:
-            entry, noisy = _draw(study, plan, engine, vault, inputs, book, again=entry is not None, progress=progress)
+            entry, noisy = _draw(study, plan, engine, vault, inputs, book, begun, again=entry is not None, progress=progress)
     if entry.status == "charged":
         entry = book.mark(entry, "drawn")
     plan = settled(plan, noisy)
     tables, shown = build(plan, noisy)
     # Keyed by the charge: two certificates never tell whether the data changed in between, not even two of one plan.
     inputs = vault.keyed_digest(entry.digest)
-    final = artifact.write(out, tables, certificate(plan, entry.digest, inputs, noisy, shown), record.texts(facts_of(plan, shown)))
+    final = artifact.write(out, tables, certificate(plan, entry.digest, inputs, noisy, shown, outputs.seen(noisy)), record.texts(facts_of(plan, shown)))
     if entry.status != "published":
         book.mark(entry, "published")
+    if begun is not None:
+        digest = hashlib.sha256(final.to_json().encode()).hexdigest()
+        trail.record(study, "release", {"of": begun.count - 1, "certificate": digest, "charged": "yes" if charged else "no"})
     log.info("released %s", study.name)
     facts = [
         {
@@ -122,7 +130,16 @@ def _carry_out(study: Study, plan: Plan, vault: Store, out: Path, progress: Prog
 
 
 def _draw(
-    study: Study, plan: Plan, engine: engines.Engine, vault: Store, inputs: str, book: Ledger, *, again: bool, progress: Progress | None
+    study: Study,
+    plan: Plan,
+    engine: engines.Engine,
+    vault: Store,
+    inputs: str,
+    book: Ledger,
+    begun: trail.Witness | None,
+    *,
+    again: bool,
+    progress: Progress | None,
 ) -> tuple[Entry, dict[str, npt.NDArray[np.int64]]]:
     """Sums, charge, noise, durable output. The exact sums live in this function alone.
 
@@ -168,7 +185,7 @@ def _draw(
         tick = None if progress is None else (lambda _stage, n, _of, base=done: progress("noise", base + n, total))
         noisy[block.name] = noise.add(sums, block.sigma_units, threads, tick, plan.noise_kind)
         done += block.size
-    outputs.save(book, entry, noisy)
+    outputs.save(book, entry, noisy, begun)
     return book.mark(entry, "drawn"), noisy
 
 

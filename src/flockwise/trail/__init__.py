@@ -2,8 +2,26 @@
 
 from flockwise.trail.chain import Event, Head
 from flockwise.trail.folder import KEPT_YEARS, Trail
+from flockwise.trail.keys import load as load_key
 from flockwise.trail.kinds import INCIDENTS, KINDS
-from flockwise.trail.steps import Witness, begin_release, events, record, refusals, step
+from flockwise.trail.steps import Witness, begin, begin_release, events, record, refusals, require, step
 from flockwise.trail.verifying import verify
 
-__all__ = ["INCIDENTS", "KEPT_YEARS", "KINDS", "Event", "Head", "Trail", "Witness", "begin_release", "events", "record", "refusals", "step", "verify"]
+__all__ = [
+    "INCIDENTS",
+    "KEPT_YEARS",
+    "KINDS",
+    "Event",
+    "Head",
+    "Trail",
+    "Witness",
+    "begin",
+    "begin_release",
+    "events",
+    "load_key",
+    "record",
+    "refusals",
+    "require",
+    "step",
+    "verify",
+]

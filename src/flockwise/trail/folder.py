@@ -256,7 +256,7 @@ class Trail:
                 what="There is no trail at its place.",
                 got=f"{self.path}: {type(error).__name__}",
                 expected="the folder that flockwise init or flockwise log begin made",
-                state="Nothing was recorded, and nothing was done.",
+                state="Nothing was recorded.",
                 fix="Bring it back from its backup. A new one (flockwise log begin) says that there was none before.",
             ) from error
         try:
@@ -291,6 +291,6 @@ def _not_written(error: OSError) -> TrailError:
         "TRAIL_NOT_WRITABLE",
         what="The trail can't be written.",
         got=os.strerror(error.errno) if error.errno else type(error).__name__,
-        state="Nothing was recorded, and nothing was done.",
+        state="Nothing was recorded.",
         fix="Mend its rights or the disk.",
     )

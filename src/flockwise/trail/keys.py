@@ -56,7 +56,7 @@ def load(path: Path) -> Ed25519PrivateKey:
             what="The key file of the trail can't be read.",
             got=f"{path}: {type(error).__name__}",
             expected="the file that flockwise init wrote",
-            state="Nothing was recorded, and nothing was done.",
+            state="Nothing was recorded.",
             fix="Correct [trail] key, or bring the file back from its safe place.",
         ) from error
     if mode & 0o077:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
-from fractions import Fraction
 
+from flockwise.config.purposes import PURPOSES
 from flockwise.errors import InternalError, RuleError
 from flockwise.trail.texts import refused_part
 
@@ -40,12 +40,6 @@ def _day(value: Value) -> bool:
         return False
 
 
-def _exact(value: Value) -> bool:
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,9}(/[1-9][0-9]{0,8})?", value):
-        return False
-    return 0 < Fraction(value) <= 1000
-
-
 def _event(value: Value) -> bool:
     """The number of an earlier event; that there is one is checked when the line is written."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
@@ -59,18 +53,10 @@ def _line(value: Value) -> bool:
     return isinstance(value, str) and refused_part(value) is None
 
 
-# A file's base name in a published place: no path, no tricks, and nothing that looks like an identifier.
-_NAME_SHAPE = _matches(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}")
-
-
-def _name(value: Value) -> bool:
-    return _NAME_SHAPE(value) and isinstance(value, str) and refused_part(value, least=1) is None
-
-
 _code = _matches(r"[A-Z]{2,24}(_[A-Z]{1,24}){1,7}")
-_slug = _matches(r"[a-z]{2,24}(_[a-z]{1,24}){0,5}")
 _digest = _matches(r"[0-9a-f]{64}")
-_step = _one_of("ingest", "release", "risk", "forget", "purge", "rotate", "places", "supplier", "request", "other")
+STEPS = ("ingest", "release", "risk", "forget", "purge", "rotate", "places", "supplier", "request")
+_step = _one_of(*STEPS)
 _answer = _one_of("current", "ambiguous", "refused")
 
 KINDS: dict[str, dict[str, Check]] = {
@@ -100,17 +86,17 @@ KINDS: dict[str, dict[str, Check]] = {
     "purge_due": {"due": _day},
     "rotate_begun": {},
     "rotate": {"of": _event},
-    # What leaves. `study` and `input` are the digests that the certificate prints.
+    # What leaves. `study` is the plan's digest, which the certificate prints; `input` is a keyed one of the data, which it does not.
     "ledger_begun": {},
     "release_begun": {"study": _digest, "input": _digest},
-    "release": {"of": _event, "folder": _name, "certificate": _digest, "charged": _one_of("yes", "no")},
-    "risk_begun": {"epsilon": _exact},
+    "release": {"of": _event, "certificate": _digest, "charged": _one_of("yes", "no")},
+    "risk_begun": {},
     "risk": {"of": _event, "charged": _one_of("yes", "no")},
     "request_served": {"request": _digest},
     "request_refused": {"request": _digest, "code": _code},
     "caps_changed": {"caps": _digest},
     # What an officer writes.
-    "recipient": {"release": _digest, "name": _line, "purpose": _slug},
+    "recipient": {"release": _digest, "name": _line, "purpose": _one_of(*PURPOSES)},
     "incident": {"kind": _one_of(*INCIDENTS), "what": _line},
 }
 

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flockwise.config import Study
-from flockwise.errors import FlockwiseError, RuleError
+from flockwise.config.model import Trail as TrailPlace
+from flockwise.errors import FlockwiseError, InternalError, RuleError
 from flockwise.trail import keys
 from flockwise.trail.chain import Event
 from flockwise.trail.folder import Trail
-from flockwise.trail.kinds import KINDS, Value
+from flockwise.trail.kinds import Value
 
-__all__ = ["Witness", "begin_release", "events", "record", "refusals", "step"]
+__all__ = ["Witness", "begin", "begin_release", "events", "record", "refusals", "require", "step"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,46 @@ class Witness:
     key: str
     count: int
     last: str
+
+
+def begin(study: Study, *, again: bool = False) -> str:
+    """Makes the study's trail, and the key that signs it if there is none yet.
+
+    Args:
+        study: a study that names a trail.
+        again: whether a trail that is there already is left as it is instead of refused.
+
+    Returns:
+        The public key in hexadecimal. Keep it apart: with it anyone can check the trail.
+
+    Raises:
+        ConfigError: there is a trail already.
+        RuleError: the study names none.
+    """
+    where = require(study)
+    if not where.key.exists():
+        keys.create(where.key)
+    key = keys.load(where.key)
+    if not (again and where.path.exists()):
+        Trail.begin(where.path, key)
+    return keys.public_of(key)
+
+
+def require(study: Study) -> TrailPlace:
+    """The trail that a study names.
+
+    Raises:
+        RuleError: it names none. Without one nothing is ingested and nothing is released.
+    """
+    if study.trail is None:
+        raise RuleError(
+            "TRAIL_REQUIRED",
+            what="The study has no trail.",
+            expected="a section [trail] with path and key",
+            state="Nothing was done.",
+            fix="Add the section as flockwise init writes it, then run flockwise log begin.",
+        )
+    return study.trail
 
 
 def record(study: Study, kind: str, facts: Mapping[str, Value]) -> Event | None:
@@ -74,7 +115,8 @@ def refusals(study: Study, name: str) -> Iterator[None]:
     try:
         yield
     except FlockwiseError as error:
-        if not error.code.startswith("TRAIL_"):
+        # What the trail itself refuses can't be recorded in it.
+        if not isinstance(error, InternalError) and not error.code.startswith("TRAIL_"):
             record(study, "refusal" if isinstance(error, RuleError) else "stopped", {"step": name, "code": error.code})
         raise
 
@@ -92,7 +134,7 @@ def step(study: Study, name: str) -> Iterator[None]:
         begun = record(study, f"{name}_begun", {})
         yield
         if begun is not None:
-            record(study, name, {"of": begun.number} if "of" in KINDS[name] else {})
+            record(study, name, {"of": begun.number})
 
 
 def begin_release(study: Study, plan: str, inputs: str) -> Witness | None:
@@ -101,7 +143,7 @@ def begin_release(study: Study, plan: str, inputs: str) -> Witness | None:
     Args:
         study: the study.
         plan: digest of the plan, as the certificate prints it.
-        inputs: keyed digest of the data, as the certificate prints it.
+        inputs: keyed digest of the data, for the trail alone.
 
     Returns:
         What the certificate says of the trail, the same whenever the release is repeated; None if the study has no trail.

@@ -386,7 +386,7 @@ def _totals_for_nothing(patch: pytest.MonkeyPatch) -> None:
 @bug("a figure released that is not in the plan", "certified noise")
 def _one_more(patch: pytest.MonkeyPatch) -> None:
     real = publishing.outputs.save
-    patch.setattr(publishing.outputs, "save", lambda book, entry, noisy: real(book, entry, noisy | {"devices": np.array([1], dtype=np.int64)}))
+    patch.setattr(publishing.outputs, "save", lambda book, entry, noisy, *seen: real(book, entry, noisy | {"devices": np.array([1], dtype=np.int64)}, *seen))
 
 
 @bug("a crash redraw uncharged", "crash")
@@ -414,4 +414,4 @@ def _reset(patch: pytest.MonkeyPatch) -> None:
 
 @bug("a repeat draws again", "repeats")
 def _draws_again(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(publishing, "outputs", SimpleNamespace(load=lambda *_: None, save=publishing.outputs.save))
+    patch.setattr(publishing, "outputs", SimpleNamespace(load=lambda *_: None, save=publishing.outputs.save, seen=publishing.outputs.seen))

@@ -25,6 +25,6 @@ def made(path: Path) -> Trail:
     trail.append("ingest", {"of": begun.number}, KEY)
     trail.append("refusal", {"step": "release", "code": "LEDGER_OVERSPENT"}, KEY)
     begun = trail.append("release_begun", {"study": D, "input": D}, KEY)
-    trail.append("release", {"of": begun.number, "folder": "published", "certificate": D, "charged": "yes"}, KEY)
-    trail.append("recipient", {"release": D, "name": "Ministry of Transport", "purpose": "transport_planning"}, KEY)
+    trail.append("release", {"of": begun.number, "certificate": D, "charged": "yes"}, KEY)
+    trail.append("recipient", {"release": D, "name": "Ministry of Transport", "purpose": "transport-planning"}, KEY)
     return trail

@@ -1,0 +1,5 @@
+"""What is done beside the main job by those who answer for it: the log, the public register, requests and caps."""
+
+from flockwise.office import log
+
+__all__ = ["log"]
