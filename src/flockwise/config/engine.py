@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from flockwise.base import machine
+
 __all__ = ["EngineSpec", "SparkSpec"]
 
 _SECRETS = re.compile(r"secret|password|token|credential|access\.key|passphrase", re.IGNORECASE)
@@ -56,3 +58,13 @@ class EngineSpec(BaseModel):
     threads: int | None = Field(None, ge=1, le=1024, description="Threads of this process. Left out: one for each core.")
     memory_mb: int | None = Field(None, ge=64, le=1 << 24, description="Megabytes that the work may take. Left out: a quarter of the machine's.")
     spark: SparkSpec = Field(SparkSpec(), description="See [engine.spark].")
+
+    @property
+    def workers(self) -> int:
+        """Threads of this process."""
+        return self.threads or machine.cpus()
+
+    @property
+    def megabytes(self) -> int:
+        """What the work may take, in 2^20 bytes."""
+        return self.memory_mb or machine.memory_mb()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flockwise.base.machine import cpus
 from flockwise.config import EngineSpec
 from flockwise.engines.local import LocalEngine
 from flockwise.engines.protocol import Engine
@@ -22,7 +21,7 @@ def opened(spec: EngineSpec) -> Iterator[Engine]:
         RuleError: a cluster without encryption (ENGINE_OPEN_NETWORK).
     """
     if spec.kind == "local":
-        yield LocalEngine(spec.threads or cpus(), None if spec.memory_mb is None else spec.memory_mb << 19)
+        yield LocalEngine(spec.workers, spec.megabytes << 19)
         return
     from flockwise.engines.spark import SparkEngine
     from flockwise.engines.spark_session import session

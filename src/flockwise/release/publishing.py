@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from flockwise import artifact, engines, estimate, noise, person, record, trail
-from flockwise.base.machine import cpus
 from flockwise.config import Study
 from flockwise.errors import InternalError, StoreError
 from flockwise.ledger import Entry, Ledger
@@ -151,7 +150,7 @@ def _draw(
         # The charge comes before the choice: whatever the histogram chooses has to work. The greatest norm has the least weights.
         settle(plan, plan.clip.edges[-1], plan.clip.edges[-1]).rules()
     book.require(plan.rho)
-    threads = study.engine.threads or cpus()
+    threads = study.engine.workers
     found = engine.sum(vault, plan.rules() if plan.settled else plan.clip_rules(), progress)
     _unchanged(study, inputs)
     privacy = study.privacy

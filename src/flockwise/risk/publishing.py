@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from flockwise import noise
 from flockwise.base.files import sync, write_durably
-from flockwise.base.machine import cpus
 from flockwise.config import Study
 from flockwise.errors import ArtifactError, StoreError
 from flockwise.ledger import Entry, Ledger
@@ -124,7 +123,7 @@ def _draw(plan: RiskPlan, vault: Store, inputs: str, book: Ledger, *, again: boo
     study, privacy = plan.study, plan.privacy
     noise.certify(BOUND, [b.weight for b in plan.blocks], [b.sigma_units for b in plan.blocks], plan.rho, privacy.noise)
     book.require(plan.rho)
-    threads = cpus()
+    threads = study.engine.workers
     exact = exact_figures(vault, plan, threads, progress)
     if Store.open(study).keyed_digest() != inputs:
         raise StoreError(

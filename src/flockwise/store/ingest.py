@@ -24,7 +24,7 @@ from flockwise.store.manifest import write_file
 from flockwise.store.optouts import OptOuts
 from flockwise.store.reading import OpenFile
 from flockwise.store.sealing import Sealer, SpillSeal
-from flockwise.store.spill import WORDS, Spill, load, spill_path, unpack
+from flockwise.store.spill import WORDS, Spill, load, unpack
 
 __all__ = ["GREATEST_PINGS", "Ingest", "OrderFn", "ProgressFn"]
 
@@ -187,8 +187,8 @@ class Ingest:
     def _settle(self, bucket: int, opted_out: OptOuts) -> str | None:
         """Orders the new rows of a bucket and writes its file: its name, or None if it got no row."""
         table = self._ordered(bucket, opted_out)
-        for worker in range(self._threads):
-            spill_path(self._spilled, bucket, worker).unlink(missing_ok=True)
+        for spill in self._spills:
+            spill.free(bucket)
         if table is None or not table.num_rows:
             return None
         name = f"{bucket:04d}.parquet"
@@ -213,9 +213,13 @@ class Ingest:
             return self._merge(None, [self._accept(packed, opted_out)], final=True)
         # Too many rows for one go: what has been read is ordered, and cut to the cap of each device, before more is read.
         kept: pa.Table | None = None
+        waiting: list[pa.Table] = []
         for packed in (piece for part in parts for piece in part.pieces(self._most_rows // 2)):
-            kept = self._merge(kept, [self._accept(packed, opted_out)], final=False)
-        return self._merge(kept, [], final=True)
+            waiting.append(self._accept(packed, opted_out))
+            # Not before they are half as many as those that are ordered already: the work stays in proportion to the rows, whatever a device sends.
+            if sum(t.num_rows for t in waiting) >= max(self._most_rows // 2, 0 if kept is None else kept.num_rows // 2):
+                kept, waiting = self._merge(kept, waiting, final=False), []
+        return self._merge(kept, waiting, final=True)
 
     def _accept(self, packed: Ints, opted_out: OptOuts) -> pa.Table:
         refused = opted_out.holds(packed[:, 0], packed[:, 1])

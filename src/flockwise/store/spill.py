@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +49,9 @@ class Spill:
         rows = max(LEAST_ROWS, budget // (ROW_BYTES * buckets))
         self._block = min(rows, BLOCK_ROWS)
         rows -= rows % self._block
-        self._rows = np.empty((buckets, rows, WORDS), np.int64)  # pages are taken when they are first written
+        # Pages are taken when they are first written. Straight from the system: numpy would ask for huge pages, which cost more here than they save.
+        self._memory = mmap.mmap(-1, buckets * rows * ROW_BYTES)
+        self._rows = np.frombuffer(self._memory, np.int64).reshape(buckets, rows, WORDS)
         self._fill = np.zeros(buckets, np.int64)
         self._written = np.zeros(buckets, np.int64)
 
@@ -95,6 +98,14 @@ class Spill:
                     out[i * rows : (i + 1) * rows] = np.frombuffer(plain, np.int64).reshape(-1, WORDS)
                 at += take
                 yield out
+
+    def free(self, bucket: int) -> None:
+        """Gives the memory of a bucket back to the system, and removes what was written out of it."""
+        size = self._rows.shape[1] * ROW_BYTES
+        first, last = -(-bucket * size // mmap.PAGESIZE) * mmap.PAGESIZE, (bucket + 1) * size // mmap.PAGESIZE * mmap.PAGESIZE
+        if last > first and hasattr(mmap, "MADV_DONTNEED"):
+            self._memory.madvise(mmap.MADV_DONTNEED, first, last - first)
+        spill_path(self._folder, bucket, self._worker).unlink(missing_ok=True)
 
     def rest(self, bucket: int) -> Ints:
         """Rows of a bucket that were never written out."""

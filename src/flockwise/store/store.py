@@ -19,7 +19,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from flockwise.base import machine
 from flockwise.base.cellgrid import CellGrid
 from flockwise.base.files import sync
 from flockwise.base.schemas import STORED_PINGS
@@ -45,10 +44,10 @@ __all__ = ["Store"]
 
 log = logging.getLogger("flockwise.store")
 
-DEVICES_PER_BUCKET = 4096
+DEVICES_PER_BUCKET = 512  # a bucket's columns then stay near a core while they are ordered: a third less CPU for an ingest than with 4096
 MOST_SEGMENTS, NEWEST_APART = 16, 8
 """From how many segments on an ingest merges them, and how many of the newest stay apart, so that a supplier can still correct them."""
-LEAST_BUCKETS, MOST_BUCKETS = 4, 4096
+LEAST_BUCKETS, MOST_BUCKETS = 4, 2048
 
 SEGMENTS, STAGING, LOCK = "segments", "staging", "lock"
 
@@ -202,8 +201,9 @@ class Store:
             progress: called with (stage, done, total) from worker threads, one call at a time; stages are "check" (files), "read" (bytes) and
                 "order" (buckets).
             replace: files of former deliveries that these files correct, as they were delivered: their rows go in the same step. Opt-outs in them hold.
-            memory_mb: megabytes for buffers and ordering, 16 or more; the rest of the process needs some 300 more. Default: a quarter of the machine.
-            threads: workers; default: one for each processor.
+            memory_mb: megabytes for buffers and ordering, 16 or more; the rest of the process needs some 300 more. Default: what
+                [engine] says.
+            threads: workers; default: what [engine] says.
 
         Returns:
             Exact counts for the steward.
@@ -215,7 +215,7 @@ class Store:
 
         Privacy: the counts are not charged and must not be published. A row's fate depends on its own device's rows and public limits alone.
         """
-        memory_mb, threads = memory_mb or machine.memory_mb(), threads or machine.cpus()
+        memory_mb, threads = memory_mb or self._study.engine.megabytes, threads or self._study.engine.workers
         with self._changing():
             former = find(replace) if replace else []
             found = find(sources)
@@ -350,7 +350,7 @@ class Store:
             StoreError: an ingest is running (STORE_BUSY); STORE_DAMAGED.
         """
         with self._changing():
-            self._compact(order, threads or machine.cpus(), progress)
+            self._compact(order, threads or self._study.engine.workers, progress)
 
     def _compact(self, order: OrderFn, threads: int, progress: ProgressFn | None) -> None:
         old = self._manifest.segments[:-NEWEST_APART]

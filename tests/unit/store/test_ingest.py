@@ -420,7 +420,7 @@ def test_digests_are_stable_and_the_keyed_one_needs_the_key(tmp_path: Path) -> N
 
 
 def test_the_number_of_buckets_follows_the_public_bound(tmp_path: Path) -> None:
-    assert [len(store(tmp_path / str(n), panel=n).buckets()) for n in (1, 16_384, 16_385, 100_000, 10_000_000)] == [4, 4, 8, 32, 4096]
+    assert [len(store(tmp_path / str(n), panel=n).buckets()) for n in (1, 2048, 2049, 100_000, 10_000_000)] == [4, 4, 8, 256, 2048]
 
 
 def test_one_ingest_at_a_time(tmp_path: Path) -> None:
