@@ -117,11 +117,12 @@ def _cities() -> dict[str, Any]:
 
 def write_study(pings: Pings, folder: Path, *, days: int, resolution: int, devices_bound: int) -> Path:
     """A study of a set and the key it needs, in `folder`: presence by hour at `resolution` and one coarser, flows one and two coarser, in one slot."""
-    from flockwise import api
+    from flockwise import api, config
 
     folder.mkdir(parents=True, exist_ok=True)
     region, study = folder / "region.geojson", folder / "study.toml"
     region.write_text(json.dumps(pings.region))
+    (folder / "supplier.toml").write_text(config.supplier_of_simulation(pings.start, date.today()))  # noqa: DTZ011  the day of the run
     # init makes the key; its study is then replaced by one whose tables are those of this measurement.
     api.init(study, region=region, start=pings.start, days=days, timezone=pings.timezone, name="bench")
     extra = (
@@ -131,6 +132,9 @@ def write_study(pings: Pings, folder: Path, *, days: int, resolution: int, devic
     )
     study.write_text(
         f"""name = "bench"
+purpose = "transport-planning"
+[supplier]
+file = "supplier.toml"
 [store]
 path = "bench.store"
 key = "bench.key"

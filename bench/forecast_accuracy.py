@@ -36,8 +36,9 @@ def measure(place: str, devices: int, draws: int, root: Path) -> list[dict[str, 
     counties, part = PLACES[place]
     settings = Settings(devices=int(devices * part), days=DAYS, seed=3, counties=counties)
     write(settings, root / "world")
-    where = {"region": root / "world" / "region.geojson", "pings": root / "world" / "pings" / "part-000.parquet"}
-    api.init(root / "study.toml", start=settings.start, days=DAYS, timezone=settings.timezone, name="Forecast", **where)
+    world = root / "world"
+    where = {"region": world / "region.geojson", "pings": world / "pings" / "part-000.parquet", "supplier": world / "supplier.toml"}
+    api.init(root / "study.toml", start=settings.start, days=DAYS, timezone=settings.timezone, name="Forecast", purpose="transport-planning", **where)
     api.ingest(root / "study.toml", [str(root / "world" / "pings")])
     study = config.load(root / "study.toml")
     plan = release.make_plan(study)

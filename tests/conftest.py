@@ -47,6 +47,8 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> World:
         start=START,
         days=2,
         timezone="America/New_York",
+        purpose="transport-planning",
+        supplier=world.root / "world" / "supplier.toml",
     )
     api.ingest(world.study, [str(world.pings)])
     api.release(world.study, world.published)

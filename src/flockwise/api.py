@@ -120,7 +120,7 @@ def simulate(
     """Writes the pings of a simulated population, and its true aggregates.
 
     Args:
-        out: folder to write; `out/pings`, `out/truth` and `out/region.geojson` are made in it.
+        out: folder to write; `out/pings`, `out/truth`, `out/region.geojson` and the made-up supplier's record `out/supplier.toml` are made in it.
         devices: how many devices.
         start: first local day.
         days: 1 to 28.
@@ -147,8 +147,10 @@ def init(
     timezone: str,
     name: str = "my study",
     pings: Path | None = None,
+    purpose: str | None = None,
+    supplier: Path | None = None,
 ) -> Outcome:
-    """Writes a commented study file, the secret key of its pseudonyms, and an empty trail with the key that signs it.
+    """Writes a commented study file, the secret key of its pseudonyms, the draft of the supplier's record, and an empty trail with the key that signs it.
 
     Args:
         out: the study file to write; it must not exist.
@@ -158,8 +160,11 @@ def init(
         timezone: IANA name.
         name: name of the study.
         pings: a file whose columns' names and types fill the mapping. None of its rows is read.
+        purpose: what the study is for, from the closed list; without it the line is left open, and deliveries are not let in.
+        supplier: the supplier's record; without it `supplier.toml` beside the study is used, and written with every question open if it is not there.
 
     Raises:
+        RuleError: PURPOSE_FORBIDDEN.
         ConfigError: the file exists, or what would be written does not pass `check`. Nothing is written then.
         DataError: `pings` can't be read.
     """
@@ -176,7 +181,17 @@ def init(
         )
     columns = config.guess_columns(store.file_schema(str(pings))) if pings is not None else None
     folder = out.resolve().parent
-    text = config.template(name=name, region=os.path.relpath(Path(region).resolve(), folder), start=start, days=days, timezone=timezone, columns=columns)
+    record = folder / "supplier.toml" if supplier is None else Path(supplier).resolve()
+    text = config.template(
+        name=name,
+        region=os.path.relpath(Path(region).resolve(), folder),
+        start=start,
+        days=days,
+        timezone=timezone,
+        columns=columns,
+        purpose=purpose,
+        supplier=os.path.relpath(record, folder),
+    )
     study = config.parse(text, folder)
     cells = len(study.area)
     folder.mkdir(parents=True, exist_ok=True)
@@ -184,12 +199,25 @@ def init(
         store.keys.create(study.store.key)
     public = trail.begin(study, again=True)
     write_durably(out, text.encode())
+    if not record.exists():
+        write_durably(record, config.supplier_draft().encode())
     notes = ["Look at every line of [input] and [privacy], then run flockwise check."]
     if columns is not None and None in (columns.device, columns.time, columns.lat, columns.lon):
         notes.append("No column's name told the device, the time or the position: fill in [input] by hand.")
+    if purpose is None:
+        notes.append("Declare the study's purpose: no delivery is let in without one.")
+    if config.read_supplier(record).supplier is None:
+        notes.append(f"Answer every question in {record.name}: until then deliveries wait in quarantine. flockwise supplier check says what is open.")
     return Outcome(
         f"Wrote {out} and its key.",
-        {"study": str(out), "key": str(study.store.key), "trail_key": public, "cells": cells, "input": study.input.model_dump()},
+        {
+            "study": str(out),
+            "key": str(study.store.key),
+            "supplier": str(record),
+            "trail_key": public,
+            "cells": cells,
+            "input": study.input.model_dump(),
+        },
         tuple(notes),
     )
 
@@ -695,6 +723,8 @@ def demo(out: Path, *, devices: int = 50_000, days: int = 7, seed: int = 1, prog
             days=days,
             timezone="America/New_York",
             pings=next(iter(sorted((world / "pings").glob("*.parquet")))),
+            purpose="official-statistics",
+            supplier=world / "supplier.toml",
         )
     taken = timed("ingest", lambda: ingest(study, [str(world / "pings")], progress))
     published = timed("release", lambda: release(study, out / "release", progress))

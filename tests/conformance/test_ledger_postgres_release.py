@@ -29,7 +29,8 @@ def hosts(server: Server, tmp_path: Path) -> tuple[Path, Path]:
     api.simulate(first / "world", devices=500, start=START, days=1, seed=5)
     study, pings = first / "study.toml", first / "world" / "pings"
     region = first / "world" / "region.geojson"
-    api.init(study, name="Shared", pings=pings / "part-000.parquet", region=region, start=START, days=1, timezone="America/New_York")
+    where = {"pings": pings / "part-000.parquet", "region": region, "supplier": first / "world" / "supplier.toml"}
+    api.init(study, name="Shared", start=START, days=1, timezone="America/New_York", purpose="transport-planning", **where)
     text = study.read_text(encoding="utf-8")
     text = text[: text.rindex("[[tables]]")]  # presence alone
     database = server.database()

@@ -100,9 +100,10 @@ def mended(tmp_path_factory: pytest.TempPathFactory) -> Mended:
 def study(root: Path, name: str, weights: str) -> None:
     """Writes a study of presence alone; both name one ledger and one store."""
     path = root / f"{name}.toml"
-    where = {"region": root / "world" / "region.geojson", "pings": root / "world" / "pings" / "part-000.parquet"}
+    world = root / "world"
+    where = {"region": world / "region.geojson", "pings": world / "pings" / "part-000.parquet", "supplier": world / "supplier.toml"}
     if name == "first":
-        api.init(path, name=name, start=START, days=DAYS, timezone="America/New_York", **where)
+        api.init(path, name=name, start=START, days=DAYS, timezone="America/New_York", purpose="official-statistics", **where)
         text = path.read_text(encoding="utf-8")
         text = re.sub(r"\[\[tables\]\].*", TABLES, text, count=1, flags=re.DOTALL)
         text = re.sub(r'^epsilon = "1"', 'epsilon = "2"', text, count=1, flags=re.MULTILINE)

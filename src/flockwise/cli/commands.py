@@ -65,11 +65,16 @@ def simulate(out: Path, devices: int, start: datetime, days: int, seed: int, as_
 @click.option("--start", type=_DATE, required=True, help="First local day of the window.")
 @click.option("--days", type=int, required=True, help="Days of the window, 1 to 28.")
 @click.option("--timezone", required=True, help='Time zone, such as "America/New_York".')
+@click.option("--purpose", default=None, help="What the study is for, from the closed list of docs/reference/study.md, such as transport-planning.")
+@click.option("--supplier", type=click.Path(exists=True, path_type=Path), default=None, help="The supplier's record; by default a draft beside the study.")
 @json_option
 @command_errors
-def init(out: Path, name: str, pings: Path | None, region: Path, start: datetime, days: int, timezone: str, as_json: bool) -> None:
-    """Write a commented study file and the secret key of its pseudonyms."""
-    show(api.init(out, name=name, pings=pings, region=region, start=start.date(), days=days, timezone=timezone), as_json)
+def init(
+    out: Path, name: str, pings: Path | None, region: Path, start: datetime, days: int, timezone: str, purpose: str | None, supplier: Path | None, as_json: bool
+) -> None:
+    """Write a commented study file, the secret key of its pseudonyms, and the draft of the supplier's record."""
+    result = api.init(out, name=name, pings=pings, region=region, start=start.date(), days=days, timezone=timezone, purpose=purpose, supplier=supplier)
+    show(result, as_json)
 
 
 @main.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from flockwise.config.loading import schema
@@ -39,6 +40,7 @@ def reference() -> str:
         True
     """
     whole = schema()
+    required = [k for k in whole["required"] if k not in ("name", "tables")]
     lines = [
         "# study.toml",
         "",
@@ -49,8 +51,8 @@ def reference() -> str:
         "",
         *_table({"properties": {key: whole["properties"][key] for key in ("name", "purpose")}, "required": ["name"]}),
         "",
-        "`store`, `ledger`, `region`, `window`, `input`, `privacy` and at least one of `tables` are required; `cleaning` and `stays` have defaults;",
-        "`places`, `publisher`, `supplier`, `trail` and `engine` are optional.",
+        f"Required: {_list_of(required)}; at least one of `tables`. For `ingest` and `release` also `purpose` and `supplier`.",
+        f"With defaults, or optional: {_list_of(k for k in whole['properties'] if k not in required and k not in ('purpose', 'supplier'))}.",
     ]
     for name, title in _SECTIONS:
         part = whole["$defs"][name]
@@ -85,6 +87,10 @@ def supplier_reference() -> str:
         part = whole["$defs"][name]
         lines += ["", f"## {title}", "", part["description"], "", *_table(part)]
     return "\n".join(lines) + "\n"
+
+
+def _list_of(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _table(part: dict[str, Any]) -> list[str]:

@@ -8,6 +8,8 @@ from datetime import date
 
 import pyarrow as pa
 
+from flockwise.config.purposes import PURPOSES
+
 __all__ = ["ColumnGuess", "guess_columns", "template"]
 
 _NAMES = {
@@ -107,7 +109,9 @@ def guess_columns(schema: pa.Schema) -> ColumnGuess:
     )  # fmt: skip
 
 
-def template(*, name: str, region: str, start: date, days: int, timezone: str, columns: ColumnGuess | None) -> str:
+def template(
+    *, name: str, region: str, start: date, days: int, timezone: str, columns: ColumnGuess | None, purpose: str | None = None, supplier: str = "supplier.toml"
+) -> str:
     """A commented study.toml that `check` accepts.
 
     Args:
@@ -117,11 +121,22 @@ def template(*, name: str, region: str, start: date, days: int, timezone: str, c
         days: 1 to 28.
         timezone: IANA name.
         columns: the mapping guessed for a file, or None for the names that `flockwise simulate` writes.
+        purpose: what the study is for; None leaves the line open.
+        supplier: path of the supplier's record, as it is to stand in the study.
     """
     c = columns or ColumnGuess("device_id", "integer", "ts", "timestamp", False, "lat", "lon", "accuracy_m", "consented_at", "opted_out")
     slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "study"
     return _TEXT.format(
-        name=name, slug=slug, region=_quote(region), start=start.isoformat(), days=days, timezone=_quote(timezone), columns=_columns(c, timezone)
+        name=name,
+        purpose=f"# purpose = {_quote('')}" if purpose is None else f"purpose = {_quote(purpose)}",
+        purposes=", ".join(PURPOSES),
+        slug=slug,
+        supplier=_quote(supplier),
+        region=_quote(region),
+        start=start.isoformat(),
+        days=days,
+        timezone=_quote(timezone),
+        columns=_columns(c, timezone),
     )
 
 
@@ -159,6 +174,7 @@ _TEXT = """\
 # A Flockwise study: whose pings, where, when, under which promise, and what is published.
 # Check it with: flockwise check THIS_FILE. Paths are relative to this file.
 name = "{name}"
+{purpose}  # one of {purposes}
 
 [store]
 path = "{slug}.store"  # pings rest here, pseudonymised; never publish it
@@ -173,6 +189,10 @@ lifetime_epsilon = "4"  # all releases together never exceed this
 [trail]
 path = "{slug}.trail"  # the signed log of what is done with the pings; holds nothing about a person
 key = "{slug}.trail.key"  # signs it, mode 0600; the officer's, where roles are apart (docs/how-to/roles.md)
+
+[supplier]
+file = {supplier}  # the supplier's record: flockwise supplier check says what is open in it; until nothing is, deliveries wait in quarantine
+grace_days = 30  # a lapsed record blocks ingests at once, and releases after this many days; at most 90
 
 [region]
 geojson = {region}  # or cells = ["872a1072bffffff", ...], or cells_file = "cells.txt"

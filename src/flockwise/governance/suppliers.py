@@ -67,9 +67,7 @@ def examine(reading: Reading, today: date) -> list[Finding]:
 
 def findings(study: Study, today: date) -> list[Finding]:
     """What keeps a study's supplier out of this study: all that `examine` finds, and what does not fit between the two."""
-    if study.supplier is None:
-        return []
-    reading = read_supplier(study.supplier.file)
+    reading = Reading(found=False) if study.supplier is None else read_supplier(study.supplier.file)
     found, supplier = examine(reading, today), reading.supplier
     if study.purpose is None:
         found.append(Finding("PURPOSE_MISSING", f"The study declares no purpose, one of {', '.join(PURPOSES)}."))

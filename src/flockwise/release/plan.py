@@ -212,7 +212,17 @@ def described(study: Study, rho: Fraction, groups: Mapping[str, Group], clip: Pr
         "format": FORMAT,
         "version": __version__,
         "study": study.model_dump(
-            mode="json", exclude={"store": True, "ledger": True, "region": True, "publisher": True, "trail": True, "engine": True, "weights": {"file"}}
+            mode="json",
+            exclude={
+                "store": True,
+                "ledger": True,
+                "region": True,
+                "publisher": True,
+                "supplier": True,
+                "trail": True,
+                "engine": True,
+                "weights": {"file"},
+            },
         ),
         "dataset": study.ledger.dataset,
         "cells": hashlib.sha256(study.area.cells.astype("<i8").tobytes()).hexdigest(),

@@ -20,6 +20,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flockwise.base import clock
+from flockwise.config import supplier_of_simulation
 from flockwise.errors import ConfigError
 from flockwise.simulate._chunk import calendar_of, make
 from flockwise.simulate._files import Deal
@@ -129,6 +131,7 @@ class Population:
         settings, geography = self.settings, self._geography
         for name in ("pings", "truth"):
             (draft / name).mkdir()
+        (draft / "supplier.toml").write_text(supplier_of_simulation(settings.start, clock.today()), encoding="utf-8")
         calendar, draws = calendar_of(settings), draws_of(geography)
         truth = Truth(len(calendar.local_hour), len(geography.geoids))
         deal = Deal(draft / "pings", settings)
@@ -185,7 +188,8 @@ def write(settings: Settings, out_dir: str | os.PathLike[str], progress: Progres
             pings/part-000.parquet and so on (device_id, ts, lat and lon in degrees, accuracy_m, consented_at, opted_out;
             nulls only in spoilt rows and in consented_at),
             truth/presence.parquet (cell at r7, slot_start, devices), truth/flows.parquet (origin, destination, slot_start_hour, trips),
-            truth/county_flows.parquet (home, work, devices), truth/README.txt and region.geojson.
+            truth/county_flows.parquet (home, work, devices), truth/README.txt, region.geojson, and supplier.toml (the record of a made-up supplier,
+            assessed today: the only file that depends on more than the settings).
         progress: called with (devices done, devices in all) after every chunk, from one thread at a time.
 
     Returns:

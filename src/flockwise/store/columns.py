@@ -27,7 +27,7 @@ from numba import njit
 
 from flockwise.config import Input
 from flockwise.errors import InternalError
-from flockwise.governance import ConsentTexts
+from flockwise.governance import REASONS, ConsentTexts
 from flockwise.governance.consent import UNKNOWN_TEXT
 from flockwise.governance.door import ALWAYS, BAD_TIME, NEVER, NULL, UNREADABLE, Rows
 from flockwise.store import parse
@@ -94,13 +94,14 @@ class Batch:
     Args:
         high: first half of each pseudonym.
         low: second half.
-        opting_out: rows that say that their device opted out or withdrew, whatever else is wrong with them; None without such columns.
+        leaving: for rows that say that their device withdrew or opted out, whatever else is wrong with them, the index of that reason, else 0; None
+            without such columns.
         rows: the door's columns.
     """
 
     high: Ints
     low: Ints
-    opting_out: Bools | None
+    leaving: Bytes | None
     rows: Rows
 
 
@@ -137,12 +138,10 @@ class Reader:
         fits = None if m.purposes is None else self._fits(batch.column(m.purposes))
         withdrawn = None if m.withdrawn is None else self._consent(_decoded(batch.column(m.withdrawn)), problems) != NEVER
         opted = None if m.opt_out is None else _truths(_decoded(batch.column(m.opt_out)), problems)
-        leaving = [c for c in (withdrawn, opted) if c is not None]
-        opting_out = None if not leaving else np.logical_or.reduce(leaving) & known
+        leaving = _leaving(withdrawn, opted, known if nil is None else known & ~nil)
         if nil is not None:
-            opting_out = None if opting_out is None else opting_out & ~nil
             opted = nil if opted is None else opted | nil
-        return Batch(high, low, opting_out, Rows(problems, t_us, lat, lon, accuracy, consent, opted, text, fits, withdrawn))
+        return Batch(high, low, leaving, Rows(problems, t_us, lat, lon, accuracy, consent, opted, text, fits, withdrawn))
 
     def _devices(self, column: pa.Array[Any], problems: Bytes) -> tuple[Ints, Ints, Bools | None]:
         _mark_null(column, problems)
@@ -347,6 +346,17 @@ def _truths(column: pa.Array[Any], problems: Bytes) -> Bools:
     status = parse.truths(*parse.texts(column))
     _mark(status, problems, 0)
     return np.asarray(status == parse.TRUE)
+
+
+def _leaving(withdrawn: Bools | None, opted: Bools | None, known: Bools) -> Bytes | None:
+    if withdrawn is None and opted is None:
+        return None
+    out = np.zeros(len(known), np.uint8)
+    if opted is not None:
+        out[opted & known] = REASONS.index("opted_out")
+    if withdrawn is not None:
+        out[withdrawn & known] = REASONS.index("withdrawn")
+    return out
 
 
 def _nil(ids: Bytes) -> Bools:

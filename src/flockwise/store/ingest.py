@@ -175,8 +175,9 @@ class Ingest:
     def _take(self, part: pa.RecordBatch, worker: int, withdrawn: list[OptOuts]) -> None:
         batch = self._reader.read(part)
         verdict = judge(batch.rows, self._rules, self._grid.index)
-        if batch.opting_out is not None and batch.opting_out.any():
-            withdrawn.append(OptOuts.of(batch.high[batch.opting_out], batch.low[batch.opting_out]))
+        if batch.leaving is not None and batch.leaving.any():
+            leaving = batch.leaving > 0
+            withdrawn.append(OptOuts.of(batch.high[leaving], batch.low[leaving], batch.leaving[leaving]))
             if len(withdrawn) >= 64:
                 withdrawn[:] = [OptOuts.union(withdrawn)]
         self._spills[worker].add(batch, verdict)
@@ -222,12 +223,13 @@ class Ingest:
         return self._merge(kept, waiting, final=True)
 
     def _accept(self, packed: Ints, opted_out: OptOuts) -> pa.Table:
-        refused = opted_out.holds(packed[:, 0], packed[:, 1])
-        if refused.any():
+        reasons = opted_out.reasons(packed[:, 0], packed[:, 1])
+        if reasons.any():
+            counted = np.bincount(reasons, minlength=len(REASONS))
             with self._lock:
-                self.counts.reasons[REASONS.index("opted_out")] += int(refused.sum())
-                self.counts.reasons[0] -= int(refused.sum())
-            packed = packed[~refused]
+                self.counts.reasons[1:] += counted[1:]
+                self.counts.reasons[0] -= len(packed) - int(counted[0])
+            packed = packed[reasons == 0]
         return unpack(packed, self._grid.region.cells)
 
     def _merge(self, kept: pa.Table | None, new: list[pa.Table], final: bool) -> pa.Table | None:

@@ -151,7 +151,7 @@ class Store:
             return STORED_PINGS.empty_table()
         table = pa.concat_tables(tables)
         if len(self._opted_out):
-            refused = self._opted_out.holds(table["device_hi"].to_numpy(), table["device_lo"].to_numpy())
+            refused = self._opted_out.reasons(table["device_hi"].to_numpy(), table["device_lo"].to_numpy()) > 0
             if refused.any():
                 table = table.filter(pa.array(~refused))
         return table

@@ -47,6 +47,7 @@ def test_files_and_columns(small: tuple[Path, simulate.Summary]) -> None:
         "pings/part-001.parquet",
         "pings/part-002.parquet",
         "region.geojson",
+        "supplier.toml",
         "truth/README.txt",
         "truth/county_flows.parquet",
         "truth/flows.parquet",
