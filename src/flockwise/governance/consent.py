@@ -17,9 +17,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-__all__ = ["ALWAYS", "ANY_TEXT", "BEFORE_CONSENT", "CONSENTED", "NEVER", "NOT_CONSENTED", "OTHER_PURPOSE", "UNKNOWN_TEXT", "ConsentTexts", "consents"]
+__all__ = ["ALWAYS", "ANY_TEXT", "BEFORE_CONSENT", "CONSENTED", "NEVER", "NOT_CONSENTED", "OTHER_PURPOSE", "UNKNOWN_TEXT", "ConsentTexts"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -65,36 +64,3 @@ class ConsentTexts:
             np.array([NEVER if end is None else instant(end + timedelta(days=1)) for _, _, end, _ in texts], np.int64),
             np.array([fits for _, _, _, fits in texts], np.bool_),
         )
-
-
-@njit(inline="always")
-def consents(t: int, consent: int, text: int, from_us: Ints, until_us: Ints, fits: Bools) -> int:
-    """What a ping's consent comes to.
-
-    Args:
-        t: the ping's time (UTC microseconds).
-        consent: its consent: ALWAYS, NEVER or a time.
-        text: position of the text that was agreed to, UNKNOWN_TEXT (given, and not in the record) or ANY_TEXT (not given).
-        from_us: as in ConsentTexts; all three empty if there is no record.
-        until_us: likewise.
-        fits: likewise.
-
-    Returns:
-        CONSENTED, NOT_CONSENTED, BEFORE_CONSENT or OTHER_PURPOSE.
-    """
-    if consent == NEVER or text == UNKNOWN_TEXT:
-        return NOT_CONSENTED
-    if len(from_us) == 0:
-        return BEFORE_CONSENT if t < consent else CONSENTED
-    shown, fitting = False, True
-    for k in range(len(from_us)):
-        if text not in (ANY_TEXT, k):
-            continue
-        if (from_us[k] <= t) if consent == ALWAYS else (from_us[k] <= consent < until_us[k]):
-            shown = True
-            fitting = fitting and fits[k]
-    if not shown:
-        return BEFORE_CONSENT if consent == ALWAYS else NOT_CONSENTED
-    if consent != ALWAYS and t < consent:
-        return BEFORE_CONSENT
-    return CONSENTED if fitting else OTHER_PURPOSE

@@ -9,7 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from flockwise.governance.consent import ALWAYS, ANY_TEXT, BEFORE_CONSENT, NEVER, NOT_CONSENTED, OTHER_PURPOSE, ConsentTexts, consents
+from flockwise.governance.consent import (
+    ALWAYS,
+    ANY_TEXT,
+    BEFORE_CONSENT,
+    CONSENTED,
+    NEVER,
+    NOT_CONSENTED,
+    OTHER_PURPOSE,
+    UNKNOWN_TEXT,
+    ConsentTexts,
+)
 
 __all__ = ["ALWAYS", "BAD_TIME", "NEVER", "REASONS", "DoorRules", "Rows", "Verdict", "judge"]
 
@@ -189,6 +199,39 @@ def _position(lat: Floats, lon: Floats, lat_e6: Ints32, lon_e6: Ints32, reason: 
             reason[i] = _RANGE
 
 
+@njit(inline="always")  # in this file, so that a cached caller can't hold an old copy
+def _consents(t: int, consent: int, text: int, from_us: Ints, until_us: Ints, fits: Bools) -> int:
+    """What a ping's consent comes to.
+
+    Args:
+        t: the ping's time (UTC microseconds).
+        consent: its consent: ALWAYS, NEVER or a time.
+        text: position of the text that was agreed to, UNKNOWN_TEXT (given, and not in the record) or ANY_TEXT (not given).
+        from_us: as in ConsentTexts; all three empty if there is no record.
+        until_us: likewise.
+        fits: likewise.
+
+    Returns:
+        CONSENTED, NOT_CONSENTED, BEFORE_CONSENT or OTHER_PURPOSE.
+    """
+    if consent == NEVER or text == UNKNOWN_TEXT:
+        return NOT_CONSENTED
+    if len(from_us) == 0:
+        return BEFORE_CONSENT if t < consent else CONSENTED
+    shown, fitting = False, True
+    for k in range(len(from_us)):
+        if text not in (ANY_TEXT, k):
+            continue
+        if (from_us[k] <= t) if consent == ALWAYS else (from_us[k] <= consent < until_us[k]):
+            shown = True
+            fitting = fitting and fits[k]
+    if not shown:
+        return BEFORE_CONSENT if consent == ALWAYS else NOT_CONSENTED
+    if consent != ALWAYS and t < consent:
+        return BEFORE_CONSENT
+    return CONSENTED if fitting else OTHER_PURPOSE
+
+
 @njit(nogil=True, cache=True)
 def _reasons(
     problems: Bytes,
@@ -237,7 +280,7 @@ def _reasons(
         if t < start_us or t >= end_us:
             reason[i] = _WINDOW
             continue
-        found = consents(t, consent_us[i] if with_consent else ALWAYS, consent_text[i] if with_text else ANY_TEXT, from_us, until_us, fits)
+        found = _consents(t, consent_us[i] if with_consent else ALWAYS, consent_text[i] if with_text else ANY_TEXT, from_us, until_us, fits)
         if found == NOT_CONSENTED:
             reason[i] = _NO_CONSENT
         elif found == BEFORE_CONSENT:
