@@ -102,7 +102,7 @@ def pings(work: Path, rows: int, devices: int) -> None:
                 "consent": pa.array(np.where(late, START_US + DAYS * 86_400 * SECOND, START_US - 30 * 86_400 * SECOND), pa.timestamp("us", "UTC")),
                 "text": pa.array(np.full(n, "1", object)),
                 "purposes": pa.array(np.array(["transport-planning", "public-health; transport-planning"], object)[rng.integers(0, 2, n)]),
-                "withdrawn": pa.array(np.zeros(n), pa.timestamp("us", "UTC"), mask=np.ones(n, bool)),
+                "withdrawn": pa.nulls(n, pa.timestamp("us", "UTC")),
                 "opted_out": np.zeros(n, bool),
             }
         )

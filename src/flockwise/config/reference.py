@@ -52,7 +52,7 @@ def reference() -> str:
         *_table({"properties": {key: whole["properties"][key] for key in ("name", "purpose")}, "required": ["name"]}),
         "",
         f"Required: {_list_of(required)}; at least one of `tables`. For `ingest` and `release` also `purpose` and `supplier`.",
-        f"With defaults, or optional: {_list_of(k for k in whole['properties'] if k not in required and k not in ('purpose', 'supplier'))}.",
+        f"With defaults, or optional: {_list_of(k for k in whole['properties'] if k not in (*whole['required'], 'purpose', 'supplier'))}.",
     ]
     for name, title in _SECTIONS:
         part = whole["$defs"][name]
