@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from flockwise import config
+from flockwise import config, trail
 from flockwise.cli import main
 from flockwise.store import Store, keys
 
@@ -33,6 +33,7 @@ purpose = "public-health"
 store = { path = "pings.store", key = "pings.key", retention_days = 30 }
 ledger = { path = "pings.ledger", dataset = "panel", lifetime_epsilon = "4" }
 supplier = { file = "supplier.toml" }
+trail = { path = "pings.trail", key = "pings.trail.key" }
 region = { geojson = "region.geojson" }
 window = { start = 2026-03-02, days = 2, timezone = "UTC" }
 privacy = { unit = "device", window = "whole", epsilon = "1", delta = "1e-9", panel_bound = 20_000 }
@@ -226,6 +227,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "study.toml").write_text(STUDY)
     (tmp_path / "supplier.toml").write_text(SUPPLIER)
     keys.create(tmp_path / "pings.key")
+    trail.begin(config.load(tmp_path / "study.toml"))
     return tmp_path
 
 
