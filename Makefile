@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint fast lock viewer clean
+.PHONY: demo test lint fast lock viewer rules clean
 
 demo: $(VENV)/.warm
 	$(BIN)/flockwise demo --out demo-output
@@ -50,6 +50,12 @@ lock: $(VENV)/.run
 # Builds the viewer's bundle from its TypeScript source, with the Node.js that the developers' requirements bring.
 viewer: $(VENV)/.dev
 	$(BIN)/python viewer/build.py
+
+# Writes the page of the rules from the marks of the tests.
+rules: $(VENV)/.dev
+	mkdir -p build
+	$(BIN)/python -m tests.rulebook > build/rules.md
+	mv build/rules.md docs/reference/rules.md
 
 clean:
 	rm -rf $(VENV) build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis viewer/node_modules

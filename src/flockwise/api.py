@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "assess",
     "audit",
+    "caps_key",
+    "caps_show",
+    "caps_sign",
     "check",
     "demo",
     "ingest",
@@ -39,10 +42,14 @@ __all__ = [
     "log_show",
     "log_verify",
     "plan",
+    "quality",
     "quarantine",
+    "register",
     "release",
     "report",
+    "request",
     "risk",
+    "serve",
     "simulate",
     "supplier_check",
     "verify",
@@ -405,11 +412,13 @@ def release(study_path: Path, out: Path, progress: Progress | None = None) -> Ou
     """
     from flockwise import release as releasing
     from flockwise.governance import suppliers
+    from flockwise.office import caps
 
     study = config.load(Path(study_path))
     trail.require(study)
     with trail.refusals(study, "release"):
         suppliers.require_for_release(study)
+        caps.require(study)
         done = releasing.publish(study, Path(out), progress)
     return Outcome(f"Released to {out}.", done.as_dict(), done.notes)
 
@@ -534,12 +543,14 @@ def risk(study_path: Path, out: Path, *, epsilon: str, progress: Progress | None
     """
     from flockwise import risk as assessing
     from flockwise.governance import suppliers
+    from flockwise.office import caps
 
     study = config.load(Path(study_path))
     trail.require(study)
     with trail.refusals(study, "risk"):
         suppliers.require_for_release(study)
         begun = trail.record(study, "risk_begun", {})
+        caps.require(study, epsilon=assessing.make_plan(study, epsilon).privacy.epsilon)
         done = assessing.publish(study, epsilon, Path(out), progress)
         if begun is not None:
             trail.record(study, "risk", {"of": begun.number, "charged": "yes" if done.charged else "no"})
@@ -665,6 +676,67 @@ def log_expire(study_path: Path, *, through: int | None = None) -> Outcome:
     from flockwise.office import log
 
     return Outcome(*log.expire(config.load(Path(study_path)), through))
+
+
+def register(study_paths: Sequence[Path], out: Path, *, folders: Sequence[Path] = ()) -> Outcome:
+    """Writes the public register of some studies (`office.register`)."""
+    from flockwise.office import register as book
+
+    found = book.collect([config.load(Path(p)) for p in study_paths], [Path(f) for f in folders])
+    book.write(found, Path(out))
+    return Outcome(f"Wrote the register to {out}.", {"page": str(Path(out) / book.PAGE), "releases": len(found.releases)}, (found.recall,))
+
+
+def quality(folder: Path, before: Sequence[Path] = ()) -> Outcome:
+    """Warns where a release is far off earlier ones of the same panel (`quality.examine`). Published figures alone; charges nothing."""
+    from flockwise import artifact
+    from flockwise import quality as checking
+
+    release_, past = artifact.read(Path(folder)), [artifact.read(Path(f)) for f in before]
+    found, left = checking.examine(release_, past)
+    days = [{"figure": s.figure, "day": d.day.isoformat(), "value": round(d.value, 1)} for s in checking.series(release_) for d in s.days]
+    facts = {"warnings": [vars(w) for w in found], "days": days, "not_compared": left}
+    return Outcome(
+        f"{len(found)} warnings on {folder}.",
+        facts,
+        ("Made of published figures: nothing was charged. The share of slots seen is against the panel's public bound.",),
+    )
+
+
+def caps_key(out: Path) -> Outcome:
+    """Makes a key for an officer or an analyst (`office.caps.make_key`)."""
+    from flockwise.office import caps
+
+    return Outcome(*caps.make_key(Path(out)))
+
+
+def caps_sign(path: Path, key: Path) -> Outcome:
+    """Checks a caps file and signs it (`office.caps.sign`)."""
+    from flockwise.office import caps
+
+    return Outcome(*caps.sign(Path(path), Path(key)))
+
+
+def caps_show(study_path: Path) -> Outcome:
+    """A study's caps and its plan's digest (`office.caps.show`)."""
+    from flockwise.office import caps
+
+    return Outcome(*caps.show(config.load(Path(study_path))))
+
+
+def request(study_path: Path, key: Path, requests: Path) -> Outcome:
+    """Asks for a release with a signed file; opens no store, ledger or key of the study (`office.requests.ask`)."""
+    from flockwise.office import requests as asking
+
+    return Outcome(*asking.ask(config.load(Path(study_path)), Path(key), Path(requests)))
+
+
+def serve(study_path: Path, requests: Path, out: Path) -> Outcome:
+    """Carries out the requests that wait, once each (`office.requests.serve`)."""
+    from flockwise.office import requests as asking
+
+    done = asking.serve(config.load(Path(study_path)), Path(requests), Path(out), lambda folder: release(Path(study_path), folder))
+    return Outcome(f"{len(done)} requests were answered.", {"answers": [a.as_dict() for a in done]})
 
 
 def audit(*, full: bool = False, seed: int = 1, progress: Progress | None = None) -> Outcome:

@@ -112,6 +112,7 @@ def study(root: Path, name: str, weights: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+@pytest.mark.rule(26)
 def test_the_first_release_flags_the_skew(mended: Mended) -> None:
 
     assert mended.first.facts["skewed"] is True
@@ -123,6 +124,7 @@ def test_the_first_release_flags_the_skew(mended: Mended) -> None:
     assert too_few >= 2
 
 
+@pytest.mark.rule(25)
 def test_weighted_nights_are_the_census(mended: Mended) -> None:
     shown = np.isfinite(mended.night("second"))
     found, known = mended.night("second")[shown], mended.people[shown]

@@ -35,6 +35,8 @@ from flockwise.person import (
 )
 from flockwise.person import rules as rules_module
 
+pytestmark = pytest.mark.rule(15)
+
 Sums = dict[int, np.ndarray]
 
 HOURS = 48

@@ -19,6 +19,8 @@ import flockwise
 from flockwise import api, config, store
 from flockwise.cli import main
 
+pytestmark = pytest.mark.rule(1)
+
 ABOUT_ONE = re.compile(
     r"^(device|person|user|subscriber|owner|traveller|individual|pseudonym|imei|imsi|msisdn|maid|idfa|gaid|ad_?id|uid)(_?(id|ids|hi|lo|hash|key|number))?$"
 )

@@ -2,10 +2,13 @@
 
 from flockwise.cli.commands import main
 from flockwise.cli.log import log
+from flockwise.cli.officer import caps, quality, register, request, serve
 from flockwise.cli.supplier import quarantine, supplier
 
 main.add_command(supplier)
 main.add_command(quarantine)
 main.add_command(log)
+for _command in (register, quality, caps, request, serve):
+    main.add_command(_command)
 
 __all__ = ["main"]

@@ -60,6 +60,7 @@ def parse(text: str, folder: Path) -> Study:
         ("supplier", "file"),
         ("trail", "path"),
         ("trail", "key"),
+        ("roles", "caps"),
     ):
         part = raw.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str):

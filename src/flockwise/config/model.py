@@ -20,6 +20,7 @@ from flockwise.config.engine import EngineSpec
 from flockwise.config.places import PlacesSpec
 from flockwise.config.publisher import Publisher
 from flockwise.config.purposes import Purpose
+from flockwise.config.roles import Roles
 from flockwise.config.weights import UNITS, AreaWeights, read_weights
 
 __all__ = [
@@ -355,6 +356,7 @@ class Study(_Part):
     weights: Weights | None = None
     publisher: Publisher | None = None
     trail: Trail | None = None
+    roles: Roles | None = None
     places: PlacesSpec | None = None
     engine: EngineSpec = EngineSpec()
 

@@ -17,6 +17,7 @@ _SECTIONS = (
     ("Ledger", "[ledger]"),
     ("SupplierSpec", "[supplier]"),
     ("Trail", "[trail]"),
+    ("Roles", "[roles]"),
     ("RegionSpec", "[region]"),
     ("PlacesSpec", "[places]"),
     ("WindowSpec", "[window]"),

@@ -220,6 +220,7 @@ def described(study: Study, rho: Fraction, groups: Mapping[str, Group], clip: Pr
                 "publisher": True,
                 "supplier": True,
                 "trail": True,
+                "roles": True,
                 "engine": True,
                 "weights": {"file"},
             },

@@ -2,6 +2,8 @@
 
 from flockwise.trail.chain import Event, Head
 from flockwise.trail.folder import KEPT_YEARS, Trail
+from flockwise.trail.keys import create as create_key
+from flockwise.trail.keys import is_signed, public_of
 from flockwise.trail.keys import load as load_key
 from flockwise.trail.kinds import INCIDENTS, KINDS
 from flockwise.trail.steps import Witness, begin, begin_release, events, record, refusals, require, step
@@ -17,8 +19,11 @@ __all__ = [
     "Witness",
     "begin",
     "begin_release",
+    "create_key",
     "events",
+    "is_signed",
     "load_key",
+    "public_of",
     "record",
     "refusals",
     "require",

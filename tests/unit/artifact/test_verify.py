@@ -297,6 +297,7 @@ def test_checksums_without_the_certificates_digests(folder: Path):
     assert code_of(folder) == "ARTIFACT_CERTIFICATE"
 
 
+@pytest.mark.rule(28)
 def test_promised_sums_are_checked(tmp_path: Path):
     tables = made.tables()
     presence = tables["presence"]

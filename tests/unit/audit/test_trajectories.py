@@ -5,6 +5,8 @@ import pytest
 
 from flockwise.audit.trajectories import accuracy, moves_in_common, recover
 
+pytestmark = pytest.mark.rule(21)
+
 LINE = np.arange(12.0)
 AWAY = np.zeros(12)
 

@@ -91,6 +91,7 @@ def skewed(half: float, low: float = 0.5) -> Weighing:
     return weigh({6: night(devices, half=half)}, census(), 6, 100)
 
 
+@pytest.mark.rule(26)
 def test_a_skewed_panel_is_flagged() -> None:
     found = skewed(0.02)
     assert found.skewed
@@ -101,6 +102,7 @@ def test_a_skewed_panel_is_flagged() -> None:
     assert [row["coverage_to_mean"] for row in said["lowest_coverage"]] == ["0.67"] * 5
 
 
+@pytest.mark.rule(26)
 def test_an_even_panel_and_one_too_noisy_to_tell_are_not() -> None:
     assert not skewed(0.02, low=1.0).skewed
     assert not skewed(0.02, low=0.9).skewed

@@ -47,6 +47,7 @@ def test_far_above_the_threshold_it_is_the_ordinary_interval() -> None:
     assert found.upper[0] - found.lower[0] == pytest.approx(2 * 1.6448536 * 10, rel=1e-6)
 
 
+@pytest.mark.rule(23)
 def test_of_the_printed_intervals_nine_in_ten_cover_by_size_with_ghosts_as_zero() -> None:
     """Half a million pairs, 2,800 printed a draw, 8 draws: the overall coverage has a standard error of 0.2 %, so 88 to 92 % fails by chance never
     (10 standard errors); each size bin holds more than 200 printed values, and 4.5 standard errors of its own are allowed: 7 in a million a bin."""

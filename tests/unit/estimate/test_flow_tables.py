@@ -13,6 +13,7 @@ from flockwise.estimate import NoisyFlowLevel, SparsePairs, estimate_flows
 from .flow_worlds import assert_adds_up, make_flows, summed
 
 
+@pytest.mark.rule(28)
 @pytest.mark.parametrize(
     ("cells", "slots", "levels", "options"),
     [
@@ -83,6 +84,7 @@ def test_nothing_is_estimated_from_noise_alone() -> None:
     assert printed <= 10
 
 
+@pytest.mark.rule(23)
 @pytest.mark.parametrize("heavy", [False, True])
 def test_ghosts_and_coverage_stay_within_what_is_said(heavy) -> None:
     """Three worlds of 120 cells, about 7,500 printed rows. The least flows are a sixth of the noise; some pairs that had a trip coming came out empty."""

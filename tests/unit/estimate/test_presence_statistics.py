@@ -37,6 +37,7 @@ def test_small_problems_are_never_much_worse_than_non_negative_noisy_values(cell
     assert np.mean(ours) < 1.25 * np.mean(plain) + 1.0
 
 
+@pytest.mark.rule(23)
 def test_nine_intervals_in_ten_cover(town: Callable[..., Any]) -> None:
     """6 towns: coverage over all values of a level, 0.86 to 0.97 (the error of a cell lasts all week, so that a town's coverage varies by 1.5 %, the
     mean's standard error is 0.6 %; margins of 4 standard errors around the measured 0.91 to 0.94)."""
@@ -49,6 +50,7 @@ def test_nine_intervals_in_ten_cover(town: Callable[..., Any]) -> None:
     assert (covers < 0.97).all()
 
 
+@pytest.mark.rule(24)
 def test_the_typical_error_that_is_printed_is_the_error_that_is_made(town: Callable[..., Any]) -> None:
     """A normal error's mean size is 0.8 standard errors; within 30 % (measured 0.95 to 1.1 over seeds)."""
     t = town(203, 168, 30.0, 9)

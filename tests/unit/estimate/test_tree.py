@@ -11,6 +11,7 @@ from flockwise.estimate._types import check_levels
 from flockwise.estimate.tree import Family, families, own_weight, subtree_means, variances
 
 
+@pytest.mark.rule(28)
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 5))
 def test_projection_is_the_nearest_point_with_the_sums(seed: int, children: int, slots: int) -> None:

@@ -18,6 +18,8 @@ from tests.unit.ledger._places import storage as storage_at
 from flockwise.errors import BudgetError, InternalError, LedgerError, RuleError
 from flockwise.ledger import Entry, Ledger, storage
 
+pytestmark = pytest.mark.rule(17)
+
 MICRO = Fraction(1, 10**6)
 
 

@@ -17,6 +17,8 @@ from tests.unit.ledger._places import Place, SqlitePlace, opened
 import flockwise
 from flockwise.errors import LedgerError
 
+pytestmark = pytest.mark.rule(17)
+
 MICRO = Fraction(1, 10**6)
 ROOT = Path(flockwise.__file__).parents[1]
 

@@ -13,6 +13,8 @@ from tests.unit.ledger._places import Place, SqlitePlace, opened, rebuild
 from flockwise.errors import FlockwiseError, LedgerError
 from flockwise.ledger import Ledger
 
+pytestmark = pytest.mark.rule(17)
+
 MICRO = Fraction(1, 10**6)
 
 

@@ -14,6 +14,8 @@ import flockwise
 from flockwise.errors import InternalError
 from flockwise.noise import gaussian
 
+pytestmark = pytest.mark.rule(19)
+
 ALARM = 1e-6
 
 

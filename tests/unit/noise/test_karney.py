@@ -10,6 +10,8 @@ from scipy import stats
 
 from flockwise.noise import karney
 
+pytestmark = pytest.mark.rule(19)
+
 ALARM = 1e-6
 
 

@@ -66,6 +66,7 @@ SENTENCES = {
 TIMES = {"discrete": ((4, "2.12"), (9, "3.3"), (2, "1.46")), "rounded": ((4, "2.13"), (9, "3.33"), (2, "1.46"))}
 
 
+@pytest.mark.rule(18)
 @pytest.mark.parametrize("kind", KINDS)
 def test_sentences(kind: noise.Kind):
     rho = RHO[kind]
@@ -77,6 +78,7 @@ def test_sentences(kind: noise.Kind):
         assert shown in whole
 
 
+@pytest.mark.rule(18)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("epsilon", ["1/3", "1/8", "2"])
 def test_no_forbidden_words(epsilon: str, kind: noise.Kind):

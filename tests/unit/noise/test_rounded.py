@@ -14,6 +14,8 @@ from flockwise import noise
 from flockwise.errors import InternalError
 from flockwise.noise import rounded
 
+pytestmark = pytest.mark.rule(19)
+
 ALARM = 1e-6
 SIGMAS = [0.05, 0.3, 1.0, 0.1 + 0.2 * 7, 2 / 3 * 10, 7116.803, 1e5, 1e12]
 

@@ -73,6 +73,7 @@ def test_trips_have_the_weight_of_the_area_not_of_their_origin() -> None:
     assert found[FLOWS].sum() == 64
 
 
+@pytest.mark.rule(25)
 def test_a_known_panel_is_recovered() -> None:
     """A population of 120 here and 120 there, of which a third and a twelfth take part."""
     rules = rules_with({area_of(0): 64, area_of(FAR): 256})  # of the greatest weight, 12

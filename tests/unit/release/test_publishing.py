@@ -52,6 +52,7 @@ def test_a_changed_study_is_a_new_plan(edited: Callable[[str, str], World], tmp_
     assert api.release(world.study, tmp_path / "again").as_dict()["charged"] is True
 
 
+@pytest.mark.rule(17)
 def test_overspending_is_refused_and_spends_nothing(edited: Callable[[str, str], World], tmp_path: Path) -> None:
     world = edited('epsilon = "1"', 'epsilon = "2"')
     for radius in (110, 120, 130):
