@@ -18,6 +18,7 @@ __all__ = [
     "GroupBound",
     "InputRef",
     "LevelBound",
+    "PlacesRef",
     "PrivacyClaim",
     "PrivateClip",
     "Slots",
@@ -163,6 +164,22 @@ class Slots(_Part):
     labels: tuple[str, ...] | None = Field(None, description='Slots of the day in local time, such as "06:00-10:00" (flows).')
 
 
+class PlacesRef(_Part):
+    """The sensitive places from which no ping was stored. Public facts; no count of pings."""
+
+    digest: Digest = Field(description="SHA-256 of the list, its gatherings and their margin.")
+    built: date = Field(description="Day on which the list was made from its sources.")
+    reviewed: date = Field(description="Day on which somebody last looked at it and found it current.")
+    review_by: date = Field(description="Last day on which it counts as current.")
+    places: int = Field(ge=0, description="Places near the region.")
+    gatherings: int = Field(ge=0, description="Gatherings, cut at their times only; they are in no share below.")
+    gathering_margin_min: int = Field(ge=0, description="Minutes before and after a gathering that are cut with it.")
+    least_buffer_m: int = Field(ge=610, description="Metres from the perimeter that are cut, at least.")
+    area_cut: FiniteFloat = Field(ge=0, le=1, description="Share of the region's area that is cut, about.")
+    cells_cut: FiniteFloat = Field(ge=0, le=1, description="Share of the finest cells of which something is cut.")
+    by_category: dict[str, FiniteFloat] = Field(description="Share of the region's area by category. Categories overlap: they do not add up.")
+
+
 class TableSummary(_Part):
     """One table at one level."""
 
@@ -214,6 +231,7 @@ class Certificate(_Part):
     tables: tuple[TableSummary, ...] = Field(min_length=1, description="Presence, flows, margins; each finest level first.")
     limits: tuple[str, ...] = Field(min_length=1, description="What is not promised.")
     retention: str = Field(min_length=1, description="How long the pings behind the release are kept.")
+    places: PlacesRef | None = Field(None, description="Sensitive places; none if the study names no list.")
     input: InputRef
     trail: TrailRef | None = Field(None, description="The publisher's log as it was; null if the study had none.")
     versions: dict[str, str] = Field(description="Software that made the release.")

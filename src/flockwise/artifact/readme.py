@@ -6,7 +6,7 @@ import textwrap
 from decimal import Decimal
 from fractions import Fraction
 
-from flockwise.artifact.certificate import Certificate
+from flockwise.artifact.certificate import Certificate, PlacesRef
 
 __all__ = ["readme"]
 
@@ -46,9 +46,19 @@ def readme(certificate: Certificate) -> str:
             'null and its status is "withheld"; flows that are not listed may be small or nothing. "unbiased" is the noisy value itself and may be '
             "negative. The columns in full: the documentation of Flockwise; the bounds and the domain: certificate.json."
         ),
+        *([] if c.places is None else [_wrap(_places(c.places))]),
         "Check this folder with: flockwise verify FOLDER",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _places(places: PlacesRef) -> str:
+    gatherings = f", and near {places.gatherings:,} gatherings at their times" if places.gatherings else ""
+    return (
+        f"Sensitive places: no ping within {places.least_buffer_m} m of {places.places:,} places of a public list{gatherings} was stored. "
+        f"About {100 * places.area_cut:.1f} % of the region's area is cut; area_cut in zones.parquet says it for each cell, and figures there stand for the "
+        f"rest of the cell. The list was last reviewed on {places.reviewed}."
+    )
 
 
 def _exact(value: Fraction) -> str:

@@ -32,9 +32,12 @@ ZONES = _schema(
     ("parent", pa.string(), True),
     ("lat", pa.float64(), False),
     ("lon", pa.float64(), False),
+    ("area_cut", pa.float64(), True),
     ("geometry", pa.binary(), False),
 )
-"""zones.parquet: every public cell of every level, sorted by (level, cell). parent: at the next coarser level of the release; null at the coarsest."""
+"""zones.parquet: every public cell of every level, sorted by (level, cell). parent: at the next coarser level of the release; null at the coarsest.
+
+area_cut: about which share of the cell lies in sensitive places and their buffers, from where no ping is stored (a public fact); null without a list."""
 
 PRESENCE = _schema(
     ("level", pa.int8(), False),
@@ -86,11 +89,12 @@ _REPEATED = ("level", "cell", "parent", "slot_start", "status", "origin", "desti
 ROW_GROUP = 1 << 17
 
 
-def zones(levels: Mapping[int, npt.NDArray[np.int64]]) -> pa.Table:
+def zones(levels: Mapping[int, npt.NDArray[np.int64]], area_cut: Mapping[int, npt.NDArray[np.float64]] | None = None) -> pa.Table:
     """The zones table of a release.
 
     Args:
         levels: for each H3 resolution that any table uses, its public cells (int64, sorted, distinct).
+        area_cut: for each of them, the share of each cell that sensitive places cut out; None without a list.
 
     Returns:
         ZONES, sorted by (level, cell).
@@ -101,7 +105,8 @@ def zones(levels: Mapping[int, npt.NDArray[np.int64]]) -> pa.Table:
         cells = np.asarray(levels[level], dtype=np.int64)
         lat, lon = geo.centres(cells)
         parents = h3bits.to_hex(h3bits.parent(cells, order[position - 1])) if position else [None] * len(cells)
-        columns: list[Any] = [np.full(len(cells), level, np.int8), h3bits.to_hex(cells), parents, lat, lon, geo.polygons(cells)]
+        cut = [None] * len(cells) if area_cut is None else area_cut[level]
+        columns: list[Any] = [np.full(len(cells), level, np.int8), h3bits.to_hex(cells), parents, lat, lon, cut, geo.polygons(cells)]
         arrays = [pa.array(c, type=f.type) if not isinstance(c, pa.Array) else c for c, f in zip(columns, ZONES, strict=True)]
         parts.append(pa.Table.from_arrays(arrays, schema=ZONES))
     return pa.concat_tables(parts).combine_chunks()

@@ -60,7 +60,14 @@ def check_zones(artifact: Artifact) -> list[str]:
     for level in domain:
         if not np.array_equal(np.unique(h3bits.parent(finest, level)), cells[levels == level]):
             raise fail("ARTIFACT_ZONES", "A coarser level is not the finest one's ancestors.", f"level {level}")
-    if not zones({level: cells[levels == level] for level in domain}).equals(table.replace_schema_metadata(None)):
+    cut, claimed = table.column("area_cut"), artifact.certificate.places
+    shares = cut.to_numpy()
+    if cut.null_count != (len(cut) if claimed is None else 0) or (claimed is not None and not ((shares >= 0) & (shares <= 1)).all()):
+        raise fail("ARTIFACT_ZONES", "The zones' shares of area that is cut are not those of a list, or of none.", "zones.parquet")
+    if claimed is not None and abs(float(shares[levels == max(domain)].mean()) - claimed.area_cut) > 1e-9:
+        raise fail("ARTIFACT_ZONES", "The zones' shares of area that is cut do not come to the certificate's.", "zones.parquet")
+    plain = zones({level: cells[levels == level] for level in domain}).drop_columns(["area_cut"])
+    if not plain.equals(table.replace_schema_metadata(None).drop_columns(["area_cut"])):
         raise fail("ARTIFACT_ZONES", "A zone's parent, centre or outline is not that of its cell.", "zones.parquet")
     return ["the zones are distinct H3 cells with their true parents, centres and outlines"]
 

@@ -54,7 +54,13 @@ def promise(plan: Plan) -> str:
 
 
 def certificate(
-    plan: Plan, charge: str, inputs: str, noisy: Mapping[str, npt.NDArray[np.int64]], shown: Mapping[str, Shown], seen: trail.Witness | None
+    plan: Plan,
+    charge: str,
+    inputs: str,
+    noisy: Mapping[str, npt.NDArray[np.int64]],
+    shown: Mapping[str, Shown],
+    seen: trail.Witness | None,
+    cut: artifact.PlacesRef | None = None,
 ) -> artifact.Certificate:
     """The certificate of a release, without the checksums of its files.
 
@@ -65,6 +71,7 @@ def certificate(
         noisy: noisy values by name, for the histogram of norms.
         shown: what came of each block.
         seen: how far the trail had come when the release was begun.
+        cut: the list of sensitive places, if the study names one.
     """
     study, privacy, window = plan.study, plan.study.privacy, plan.study.time_window
     windows = noise.windows_a_year(study.window.days)
@@ -94,6 +101,7 @@ def certificate(
         tables=tuple(_summary(plan, kind, b, shown) for kind, of in TABLES.items() for b in plan.of(of)),
         limits=tuple(noise.limits(plan.noise_kind)),
         retention=f"Pings are deleted {study.store.retention_days} days after the window's end, as the study declares. The release stays.",
+        places=cut,
         input=artifact.InputRef(digest=inputs),
         trail=None if seen is None else artifact.TrailRef(key=seen.key, count=seen.count, last=seen.last),
         versions={"flockwise": __version__, "python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},

@@ -17,7 +17,7 @@ from flockwise import artifact, engines, estimate, noise, person, record, trail
 from flockwise.config import Study
 from flockwise.errors import InternalError, StoreError
 from flockwise.ledger import Entry, Ledger
-from flockwise.release import outputs
+from flockwise.release import cutting, outputs
 from flockwise.release.certifying import certificate, promise
 from flockwise.release.facts import open_ledger
 from flockwise.release.plan import GRID, NORMS, Plan
@@ -74,6 +74,7 @@ def publish(study: Study, out: Path, progress: Progress | None = None) -> Publis
 
     Raises:
         BudgetError: the ledger does not allow the charge. Nothing was spent.
+        RuleError: the list of sensitive places is missing, not reviewed, stale, or not applied to the store. Nothing was spent.
         StoreError: nothing was ingested for this study.
         ArtifactError: something else is in the way at `out`. Nothing was spent.
 
@@ -88,6 +89,7 @@ def publish(study: Study, out: Path, progress: Progress | None = None) -> Publis
 
 
 def _carry_out(study: Study, plan: Plan, vault: Store, out: Path, progress: Progress | None) -> Published:
+    listed = cutting.require(study, vault.places_digest)
     inputs = vault.keyed_digest()
     book = open_ledger(study)
     artifact.check_place(out)
@@ -104,10 +106,12 @@ def _carry_out(study: Study, plan: Plan, vault: Store, out: Path, progress: Prog
     if entry.status == "charged":
         entry = book.mark(entry, "drawn")
     plan = settled(plan, noisy)
-    tables, shown = build(plan, noisy)
+    cut = cutting.cut_of(plan, listed)
+    tables, shown = build(plan, noisy, None if cut is None else cut.shares)
     # Keyed by the charge: two certificates never tell whether the data changed in between, not even two of one plan.
     inputs = vault.keyed_digest(entry.digest)
-    final = artifact.write(out, tables, certificate(plan, entry.digest, inputs, noisy, shown, outputs.seen(noisy)), record.texts(facts_of(plan, shown)))
+    stated = certificate(plan, entry.digest, inputs, noisy, shown, outputs.seen(noisy), None if cut is None else cut.claim)
+    final = artifact.write(out, tables, stated, record.texts(facts_of(plan, shown)))
     if entry.status != "published":
         book.mark(entry, "published")
     if begun is not None:

@@ -36,12 +36,13 @@ class Shown:
     adds_up: bool
 
 
-def build(plan: Plan, noisy: Noisy) -> tuple[dict[str, pa.Table], dict[str, Shown]]:
+def build(plan: Plan, noisy: Noisy, cut: Mapping[int, npt.NDArray[np.float64]] | None = None) -> tuple[dict[str, pa.Table], dict[str, Shown]]:
     """The published tables, and a summary of each block.
 
     Args:
         plan: the plan.
         noisy: int64 noisy sums by block name, in grid units.
+        cut: by level, the share of each cell that sensitive places cut out (public); None if the study names no list.
 
     Returns:
         Tables by name as `artifact.write` takes them, and summaries by block name.
@@ -50,7 +51,7 @@ def build(plan: Plan, noisy: Noisy) -> tuple[dict[str, pa.Table], dict[str, Show
         Reads noisy values and public facts only.
     """
     regions = {b.level: b.region.cells for b in plan.blocks}
-    tables = {"zones": artifact.zones(regions)}
+    tables = {"zones": artifact.zones(regions, cut)}
     shown: dict[str, Shown] = {}
     if plan.of("presence"):
         tables["presence"], more = _presence(plan, noisy)

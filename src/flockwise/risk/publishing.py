@@ -17,6 +17,7 @@ from flockwise import noise
 from flockwise.base.files import sync, write_durably
 from flockwise.config import Study
 from flockwise.errors import ArtifactError, StoreError
+from flockwise.governance import places
 from flockwise.ledger import Entry, Ledger
 from flockwise.release.facts import open_ledger
 from flockwise.risk import drawn
@@ -100,6 +101,7 @@ def publish(study: Study, epsilon: str, out: Path, progress: Progress | None = N
 
 
 def _carry_out(study: Study, plan: RiskPlan, vault: Store, out: Path, progress: Progress | None) -> Assessed:
+    places.require_applied(places.require(study), vault.places_digest)
     inputs = vault.keyed_digest()
     book = open_ledger(study)
     _check_place(out)

@@ -19,6 +19,7 @@ from flockwise.base.cellgrid import CellGrid
 from flockwise.base.schemas import STORED_PINGS
 from flockwise.errors import InternalError
 from flockwise.governance import REASONS, DoorRules, judge
+from flockwise.governance.places import Suppression
 from flockwise.store.columns import Reader
 from flockwise.store.manifest import write_file
 from flockwise.store.optouts import OptOuts
@@ -66,6 +67,7 @@ class Ingest:
         reader: columns to rows.
         grid: the region.
         rules: the door's limits.
+        suppress: sensitive places and gatherings, if the study names a list.
         buckets: number of buckets.
         order: sorts a bucket.
         sealer: encrypts the files of the segment.
@@ -83,6 +85,7 @@ class Ingest:
         reader: Reader,
         grid: CellGrid,
         rules: DoorRules,
+        suppress: Suppression | None,
         buckets: int,
         order: OrderFn,
         sealer: Sealer,
@@ -95,7 +98,7 @@ class Ingest:
         self._staging, self._spilled, self.segment = staging, staging / "spilled", staging / "segment"
         for folder in (self._spilled, self.segment):
             folder.mkdir(mode=0o700)
-        self._reader, self._grid, self._rules, self._buckets = reader, grid, rules, buckets
+        self._reader, self._grid, self._rules, self._suppress, self._buckets = reader, grid, rules, suppress, buckets
         self._sealer, self._name = sealer, name
         self._order, self._known, self._progress, self._threads = order, opted_out, progress, threads
         # Buffers that are never full are never written out: a delivery that fits stays in memory until it is ordered.
@@ -174,7 +177,7 @@ class Ingest:
 
     def _take(self, part: pa.RecordBatch, worker: int, withdrawn: list[OptOuts]) -> None:
         batch = self._reader.read(part)
-        verdict = judge(batch.rows, self._rules, self._grid.index)
+        verdict = judge(batch.rows, self._rules, self._grid.index, self._suppress)
         if batch.leaving is not None and batch.leaving.any():
             leaving = batch.leaving > 0
             withdrawn.append(OptOuts.of(batch.high[leaving], batch.low[leaving], batch.leaving[leaving]))

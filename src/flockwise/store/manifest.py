@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ class Manifest:
         made: how many segments have been made: their names are never used again.
         segments: in the order in which they were added.
         deliveries: keyed digests of the contents that were ingested, each with how it was read.
+        places: digest of the list of sensitive places by which every row of the store was cut; empty if there is none.
         seal: as it was read.
     """
 
@@ -71,6 +73,7 @@ class Manifest:
     made: int = 0
     segments: tuple[Segment, ...] = ()
     deliveries: tuple[str, ...] = ()
+    places: str = ""
     seal: str = field(default="", compare=False)
 
     def text(self, key: bytes) -> str:
@@ -85,6 +88,7 @@ class Manifest:
             "made": self.made,
             "segments": [{"name": s.name, "files": list(s.files), "deliveries": list(s.deliveries)} for s in self.segments],
             "deliveries": list(self.deliveries),
+            "places": self.places,
         }
         return json.dumps(body | {"seal": _seal(body, key)}, indent=1, sort_keys=True) + "\n"
 
@@ -114,6 +118,7 @@ class Manifest:
                 made=int(body["made"]),
                 segments=tuple(Segment(str(s["name"]), tuple(str(f) for f in s["files"]), tuple(str(d) for d in s["deliveries"])) for s in body["segments"]),
                 deliveries=tuple(str(d) for d in body["deliveries"]),
+                places=str(body.get("places", "")),
                 seal=str(body["seal"]),
             )
         except FileNotFoundError as error:
@@ -162,11 +167,13 @@ class Manifest:
         """The name of the next segment."""
         return f"{self.made + 1:06d}"
 
-    def with_delivery(self, segment: Segment | None, deliveries: list[str]) -> Manifest:
-        """The manifest after one more ingest."""
+    def with_delivery(self, segment: Segment | None, deliveries: list[str], places: str = "") -> Manifest:
+        """The manifest after one more ingest, whose rows were cut by a list of sensitive places (its digest)."""
         segments = self.segments if segment is None else (*self.segments, segment)
         state = hashlib.sha256(json.dumps([self.state, sorted(deliveries)]).encode()).hexdigest()
-        return replace(self, segments=segments, deliveries=(*self.deliveries, *deliveries), state=state, made=self.made + (segment is not None))
+        cut = self.places if self.segments else places
+        made = self.made + (segment is not None)
+        return replace(self, segments=segments, deliveries=(*self.deliveries, *deliveries), state=state, made=made, places=cut)
 
     def without_deliveries(self, former: frozenset[str], opt_outs: str) -> Manifest:
         """The manifest without the segments of some deliveries. Their opt-outs hold: a correction of rows takes none of them back.
@@ -187,6 +194,11 @@ class Manifest:
     def with_merged(self, count: int, merged: Segment) -> Manifest:
         """The manifest after the first segments were merged into one. The content is the same, and so is its name."""
         return replace(self, segments=(merged, *self.segments[count:]), made=self.made + 1)
+
+    def with_cut(self, segments: Sequence[Segment], made: int, places: str) -> Manifest:
+        """The manifest after every segment was written anew without what a list of sensitive places covers (its digest)."""
+        state = hashlib.sha256(json.dumps([self.state, "places", places]).encode()).hexdigest()
+        return replace(self, segments=tuple(segments), made=made, places=places, state=state)
 
 
 def _seal(body: dict[str, Any], key: bytes) -> str:

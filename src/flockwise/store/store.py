@@ -24,7 +24,7 @@ from flockwise.base.files import sync
 from flockwise.base.schemas import STORED_PINGS
 from flockwise.config import Study
 from flockwise.errors import ConfigError, DataError, RuleError, StoreError
-from flockwise.governance import REASONS, DoorRules
+from flockwise.governance import REASONS, DoorRules, places
 from flockwise.governance.suppliers import consent_texts
 from flockwise.store import keys
 from flockwise.store.columns import Reader, WallClock
@@ -36,6 +36,7 @@ from flockwise.store.optouts import OptOuts
 from flockwise.store.pseudonym import Pseudonyms
 from flockwise.store.readers import read_lock, write_lock
 from flockwise.store.reading import OpenFile, open_file
+from flockwise.store.recut import recut
 from flockwise.store.report import IngestReport
 from flockwise.store.sealing import BrokenSealError
 from flockwise.store.sources import SourceFile, find
@@ -168,6 +169,11 @@ class Store:
     def _opted_out(self) -> OptOuts:
         return OptOuts.union([OptOuts.from_table(self._load(s, OPTOUTS)) for s in self._manifest.segments if OPTOUTS in s.files])
 
+    @property
+    def places_digest(self) -> str:
+        """Digest of the list of sensitive places by which every stored row was cut; empty if there is none."""
+        return self._manifest.places
+
     def content_digest(self) -> str:
         """A name (hexadecimal) for what the store holds: another one after every change. Stays inside."""
         return self._manifest.state
@@ -211,6 +217,7 @@ class Store:
         Raises:
             DataError: a source or a file as a whole can't be used; the codes start with INGEST_. INGEST_REPLACE_UNKNOWN, INGEST_REPLACE_MIXED.
             RuleError: INGEST_AD_AUCTION, for a file with columns of an ad auction.
+            RuleError: the list of sensitive places is missing, not reviewed, stale, or overdue in the store (PLACES_...).
             StoreError: another ingest is running (STORE_BUSY); no room or rights to write (STORE_WRITE).
 
         Privacy: the counts are not charged and must not be published. A row's fate depends on its own device's rows and public limits alone.
@@ -218,6 +225,9 @@ class Store:
         memory_mb, threads = memory_mb or self._study.engine.megabytes, threads or self._study.engine.workers
         with self._changing():
             former = find(replace) if replace else []
+            self._cut = places.require(self._study)
+            if self._manifest.segments:
+                places.require_not_overdue(self._cut, self._manifest.places)
             found = find(sources)
             seen = [_stamp(f) for f in found]
             if former:
@@ -252,13 +262,7 @@ class Store:
                     )
                 self._commit(staging, deliveries)
             except OSError as error:
-                raise StoreError(
-                    "STORE_WRITE",
-                    what="The store can't be written.",
-                    got=f"{self._root}: {os.strerror(error.errno) if error.errno else type(error).__name__}",
-                    state="The store is as it was before.",
-                    fix="Check the room on the disk and the rights on the folder.",
-                ) from error
+                raise _unwritable(self._root, error) from error
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
             if len(self._manifest.segments) > MOST_SEGMENTS:
@@ -306,6 +310,7 @@ class Store:
                 texts,
             ),
             grid=CellGrid.build(study.area),
+            suppress=None if self._cut is None else places.suppression(study, self._cut),
             rules=DoorRules(window.start_us, window.end_us, 10 * int(self._manifest.settings["greatest_accuracy_m"]), texts),
             buckets=self._manifest.buckets,
             order=order,
@@ -324,7 +329,7 @@ class Store:
         if self._files:
             segment = Segment(self._manifest.next_segment(), tuple(self._files), tuple(deliveries))
             self._move_in(staging / "segment", segment.name)
-        self._settle(self._manifest.with_delivery(segment, deliveries))
+        self._settle(self._manifest.with_delivery(segment, deliveries, "" if self._cut is None else self._cut.digest))
 
     def _move_in(self, made: Path, name: str) -> None:
         """Moves a new segment to its place, where nobody knows of it yet."""
@@ -365,6 +370,52 @@ class Store:
             shutil.rmtree(staging, ignore_errors=True)
         self._settle(self._manifest.with_merged(len(old), merged))
         _clean(self._root, self._manifest)
+
+    def cut(self, progress: ProgressFn | None = None, *, threads: int | None = None) -> bool:
+        """Takes out what the study's list of sensitive places covers now: all of it or, after an error or a crash at any moment, nothing.
+
+        Args:
+            progress: told ("places", files done, files in all).
+            threads: workers, each with one bucket in memory.
+
+        Returns:
+            Whether the store had to be written anew.
+
+        Raises:
+            RuleError: the list is missing, not reviewed or stale.
+            StoreError: an ingest is running (STORE_BUSY); no room or rights to write (STORE_WRITE); a release still reads the old rows (STORE_READ).
+        """
+        found = places.require(self._study) or places.required(self._study)
+        with self._changing():
+            fresh = self._manifest.places != found.digest
+            if fresh:
+                self._recut(found, threads or machine.cpus(), progress)
+            _clean(self._root, self._manifest)
+            known = {s.name for s in self._manifest.segments}
+            if any(p.name not in known for p in (self._root / SEGMENTS).iterdir()):
+                raise StoreError(
+                    "STORE_READ",
+                    what="A release still reads rows that the list covers.",
+                    got=str(self._root),
+                    state="The store was cut; the old files are still there.",
+                    fix="Wait until the release has ended, and run flockwise places apply again.",
+                )
+        return fresh
+
+    def _recut(self, found: places.Current, threads: int, progress: ProgressFn | None) -> None:
+        old, made = self._manifest.segments, self._manifest.made
+        names = [f"{made + i:06d}" for i in range(1, len(old) + 1)]
+        staging = Path(tempfile.mkdtemp(dir=self._root / STAGING))
+        try:
+            new = recut(old, names, self._load, self._ring.sealer(), places.suppression(self._study, found), staging, threads, progress)
+            kept = [s for s in new if s.files]
+            for segment in kept:
+                self._move_in(staging / segment.name, segment.name)
+        except OSError as error:
+            raise _unwritable(self._root, error) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        self._settle(self._manifest.with_cut(kept, made + len(old), found.digest))
 
     @contextmanager
     def reading(self) -> Iterator[Store]:
@@ -411,6 +462,16 @@ class Store:
             yield
         finally:
             os.close(handle)
+
+
+def _unwritable(root: Path, error: OSError) -> StoreError:
+    return StoreError(
+        "STORE_WRITE",
+        what="The store can't be written.",
+        got=f"{root}: {os.strerror(error.errno) if error.errno else type(error).__name__}",
+        state="The store is as it was before.",
+        fix="Check the room on the disk and the rights on the folder.",
+    )
 
 
 def _stamp(file: SourceFile) -> tuple[int, ...]:

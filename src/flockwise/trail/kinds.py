@@ -76,6 +76,7 @@ KINDS: dict[str, dict[str, Check]] = {
     "supplier_assessed": {"file": _digest, "assessed": _day, "answer": _answer},
     "places_review": {"list": _digest, "reviewed": _day},
     "places_changed": {"before": _digest, "list": _digest},
+    "places_applied": {"list": _digest},
     # The vault.
     "forget_received": {"received": _day, "stop_by": _day, "delete_by": _day},
     "forget_begun": {},

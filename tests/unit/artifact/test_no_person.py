@@ -21,7 +21,7 @@ made: Any = importlib.util.module_from_spec(_spec)  # type: ignore[arg-type]  # 
 _spec.loader.exec_module(made)  # type: ignore[union-attr]  # the same
 
 ALLOWED = {
-    "zones": ["level", "cell", "parent", "lat", "lon", "geometry"],
+    "zones": ["level", "cell", "parent", "lat", "lon", "area_cut", "geometry"],
     "presence": ["level", "cell", "slot_start", "devices", "lower", "upper", "status", "unbiased", "geometry"],
     "flows": ["level", "origin", "destination", "slot", "slot_label", "trips", "lower", "upper", "unlisted", "status", "geometry"],
     "margins": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from flockwise.governance.places.extent import Extent
 from flockwise.governance.places.index import PlaceIndex
 from flockwise.governance.places.listing import Listing
 
-__all__ = ["Coverage", "coverage", "shares"]
+__all__ = ["Coverage", "coverage", "coverage_by_level", "shares"]
 
 Floats = npt.NDArray[np.float64]
 MOST_POINTS = 4_000_000
@@ -64,3 +65,18 @@ def coverage(region: Region, listing: Listing) -> Coverage:
         own = named == name
         found[name] = float(shares(region, PlaceIndex.build(listing.shapes[own], listing.buffers_m[own], extent)).mean())
     return Coverage(float(cells.mean()), found, cells)
+
+
+def coverage_by_level(region: Region, cells: Floats, levels: Iterable[int]) -> dict[int, Floats]:
+    """The share of each ancestor that is cut, at some levels: the mean of its cells in the region.
+
+    Args:
+        region: the finest cells.
+        cells: their shares.
+        levels: resolutions, the region's own or coarser.
+    """
+    out = {}
+    for level in levels:
+        at = region.at(level).index_of(parent(region.cells, level))
+        out[level] = np.bincount(at, cells) / np.bincount(at)
+    return out

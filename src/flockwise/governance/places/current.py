@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,9 @@ from flockwise.governance.places.index import PlaceIndex
 from flockwise.governance.places.listing import Listing, Review
 
 if TYPE_CHECKING:
-    from flockwise.config import Study
+    from flockwise.config import PlacesSpec, Study
 
-__all__ = ["APPLY_DAYS", "REVIEW_DAYS", "Current", "Suppression", "current", "require", "review", "suppression"]
+__all__ = ["APPLY_DAYS", "REVIEW_DAYS", "Current", "Suppression", "current", "require", "required", "review", "suppression"]
 
 REVIEW_DAYS = 92
 """A quarter: a list that nobody has reviewed for longer is stale."""
@@ -102,6 +102,19 @@ def current(study: Study) -> Current | None:
     return Current(listing, gatherings, digest, same[-1] if same else None, same[0].day if same else None)
 
 
+def required(study: Study) -> Current:
+    """The study's list with its reviews, whether current or not.
+
+    Raises:
+        RuleError: PLACES_MISSING, also if the study names none.
+        DataError: PLACES_NOT_A_LIST, PLACES_GATHERINGS.
+    """
+    found = current(study)
+    if found is None:
+        raise _missing()
+    return found
+
+
 def review(study: Study, by: str, *, none_in_region: bool = False) -> Current:
     """Records that somebody has looked at the list and the gatherings today, and found them current.
 
@@ -113,9 +126,7 @@ def review(study: Study, by: str, *, none_in_region: bool = False) -> Current:
     Raises:
         RuleError: PLACES_MISSING; PLACES_NONE: an empty list without the statement, or the statement with places.
     """
-    found = current(study)
-    if found is None or study.places is None:
-        raise _missing()
+    found = required(study)
     empty = not found.listing.table.num_rows
     if empty is not none_in_region:
         raise RuleError(
@@ -126,8 +137,9 @@ def review(study: Study, by: str, *, none_in_region: bool = False) -> Current:
             fix="Build the list from a file that covers the region, or state that there is none." if empty else "Leave --none-in-region out.",
         )
     made = Review(clock.today(), " ".join(by.split())[:100], found.digest, none_in_region)
-    found.listing.reviewed(made).write(study.places.file)
-    return Current(found.listing.reviewed(made), found.gatherings, found.digest, made, found.changed or made.day)
+    reviewed = found.listing.reviewed(made)
+    reviewed.write(cast("PlacesSpec", study.places).file)
+    return Current(reviewed, found.gatherings, found.digest, made, found.changed or made.day)
 
 
 def require(study: Study) -> Current | None:
