@@ -23,8 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
-from _machine import machine, versions
 
+from _machine import machine, versions
 from flockwise import config, person
 from flockwise.governance import places
 from flockwise.store import Store, keys

@@ -34,13 +34,19 @@ COARSE = (
 Ping = tuple[str, datetime, float, float]
 
 
+@pytest.fixture(autouse=True)
+def a_day_in_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_day(monkeypatch, date(2026, 5, 10))
+
+
 def make(folder: Path, tables: str = FINE, box: tuple[float, float, float, float] = BOX, *, gathering: bool = False) -> Path:
     folder.mkdir(parents=True)
     west, south, east, north = box
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     (folder / "region.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
     study = folder / "study.toml"
-    api.init(study, name="test", region=folder / "region.geojson", start=date(2026, 5, 4), days=2, timezone="America/New_York")
+    (folder / "supplier.toml").write_text(config.supplier_of_simulation(date(2026, 5, 4), date(2026, 5, 1)))
+    api.init(study, name="test", region=folder / "region.geojson", start=date(2026, 5, 4), days=2, timezone="America/New_York", purpose="official-statistics")
     text = study.read_text()
     text = re.sub(r"\[input\].*?\[cleaning\]", "[input]\n" + INPUT + "\n[cleaning]", text, flags=re.DOTALL)
     text = re.sub(r"\[places\].*?\n\n", "", text, flags=re.DOTALL)

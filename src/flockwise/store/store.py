@@ -389,7 +389,7 @@ class Store:
         with self._changing():
             fresh = self._manifest.places != found.digest
             if fresh:
-                self._recut(found, threads or machine.cpus(), progress)
+                self._recut(found, threads or self._study.engine.workers, progress)
             _clean(self._root, self._manifest)
             known = {s.name for s in self._manifest.segments}
             if any(p.name not in known for p in (self._root / SEGMENTS).iterdir()):
