@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from _machine import machine
 
 SECOND = 1_000_000
@@ -82,7 +81,9 @@ def ingest(study: str, source: str) -> dict[str, Any]:
 
 
 def child(study: Path, source: Path) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, __file__, "--child", str(study), str(source)], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, __file__, "--child", str(study), str(source)], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
     return dict(json.loads(done.stdout))
 
 
@@ -113,7 +114,7 @@ def leavers(work: Path, number: int, devices: int) -> None:
     """A delivery in which `number` devices opt out, one in a hundred of them with pings in the other files."""
     (work / "leavers").mkdir()
     own = np.arange(number) * 1_000_003 + 17 + devices * 1_000_003
-    own[::100] = np.arange(len(own[::100])) * 1_000_003 + 17
+    own[:: 100] = np.arange(len(own[::100])) * 1_000_003 + 17
     good = pq.read_table(work / "pings" / "000.parquet").slice(0, number)
     table = good.set_column(0, "device", pa.array(own)).set_column(9, "opted_out", pa.array(np.ones(number, bool)))
     pq.write_table(table, work / "leavers" / "list.parquet")

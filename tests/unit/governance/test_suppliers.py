@@ -97,7 +97,7 @@ def test_an_assessment_of_a_leap_day_holds_until_the_28th(tmp_path: Path) -> Non
 def test_the_purpose_and_the_retention_of_the_study_are_held_against_the_record(tmp_path: Path) -> None:
     assert suppliers.findings(of_study(tmp_path), TODAY) == []
     assert [f.code for f in suppliers.findings(of_study(tmp_path, purpose="disaster-relief"), TODAY)] == ["SUPPLIER_PURPOSE"]
-    assert [f.code for f in suppliers.findings(of_study(tmp_path, ("retention_days = 365", "retention_days = 29")), TODAY)] == ["SUPPLIER_RETENTION"]
+    assert [f.code for f in suppliers.findings(of_study(tmp_path, ("retention_days = 1830", "retention_days = 29")), TODAY)] == ["SUPPLIER_RETENTION"]
 
 
 @pytest.mark.rule(4)
