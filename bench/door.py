@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from _machine import machine
 
 SECOND = 1_000_000
@@ -114,7 +115,7 @@ def leavers(work: Path, number: int, devices: int) -> None:
     """A delivery in which `number` devices opt out, one in a hundred of them with pings in the other files."""
     (work / "leavers").mkdir()
     own = np.arange(number) * 1_000_003 + 17 + devices * 1_000_003
-    own[:: 100] = np.arange(len(own[::100])) * 1_000_003 + 17
+    own[::100] = np.arange(len(own[::100])) * 1_000_003 + 17
     good = pq.read_table(work / "pings" / "000.parquet").slice(0, number)
     table = good.set_column(0, "device", pa.array(own)).set_column(9, "opted_out", pa.array(np.ones(number, bool)))
     pq.write_table(table, work / "leavers" / "list.parquet")

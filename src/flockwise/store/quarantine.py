@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flockwise import trail
 from flockwise.base import clock
 from flockwise.base.files import sync
-from flockwise.config import Study
+from flockwise.config import Study, read_supplier
 from flockwise.errors import RuleError
 from flockwise.governance import suppliers
 from flockwise.store import keys
@@ -40,6 +41,7 @@ class Entry:
         size: bytes of all of them.
         reasons: codes.
         taken: the day on which all of its content had been taken in after all; "" if it waits.
+        event: number of the trail's event, if the study has a trail.
     """
 
     day: str
@@ -48,6 +50,7 @@ class Entry:
     size: int
     reasons: tuple[str, ...]
     taken: str = ""
+    event: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The entry as plain values."""
@@ -79,6 +82,7 @@ def guard(study: Study, sources: Sequence[str]) -> Iterator[None]:
         DataError: a source is not there.
     """
     reasons = suppliers.reasons(study)
+    _tell_of_record(study, "refused" if reasons else "current")
     if reasons:
         mark = _note(study, find(sources), reasons)
         suppliers.require_for_ingest(study, f"The delivery is quarantined as {mark}: nothing of it was read into the store.")
@@ -102,7 +106,9 @@ def entries(study: Study) -> list[Entry]:
         if "reasons" in line:
             contents = [f["content"] for f in line["files"]]
             later = max(taken[c] for c in contents) if all(c in taken for c in contents) else ""
-            out.append(Entry(line["day"], line["mark"], len(contents), sum(f["bytes"] for f in line["files"]), tuple(line["reasons"]), later))
+            out.append(
+                Entry(line["day"], line["mark"], len(contents), sum(f["bytes"] for f in line["files"]), tuple(line["reasons"]), later, line.get("event"))
+            )
     return out
 
 
@@ -111,7 +117,9 @@ def _note(study: Study, files: list[SourceFile], reasons: Sequence[str]) -> str:
     key = keys.derive(keys.load(study.store.key), "quarantine")
     told = [{"name": _digest(key, f.path.encode()), "content": _digest(key, f.sha256()), "bytes": f.size} for f in files]
     mark = _digest(key, json.dumps([f["name"] for f in told]).encode())[:12]
-    _add(place(study), {"day": clock.today().isoformat(), "mark": mark, "reasons": list(reasons), "files": told})
+    event = trail.record(study, "quarantine", {"code": reasons[0]})
+    number = None if event is None else event.number
+    _add(place(study), {"day": clock.today().isoformat(), "mark": mark, "reasons": list(reasons), "files": told, "event": number})
     return mark
 
 
@@ -120,7 +128,26 @@ def _settle(study: Study, files: list[SourceFile]) -> None:
     waiting = {f["content"] for line in _read(place(study)) for f in line.get("files", ())}
     done = sorted(waiting & {_digest(key, f.sha256()) for f in files})
     if done:
+        waited = [e for e in entries(study) if not e.taken and e.event is not None]
         _add(place(study), {"day": clock.today().isoformat(), "taken": done})
+        still = {e.event for e in entries(study) if not e.taken}
+        for entry in waited:
+            if entry.event not in still and entry.event is not None:
+                trail.record(study, "quarantine_lifted", {"of": entry.event})
+
+
+def _tell_of_record(study: Study, answer: str) -> None:
+    """Records in the trail under which record of the supplier deliveries come from now on; once for each record and answer."""
+    if study.supplier is None or study.trail is None:
+        return
+    supplier = read_supplier(study.supplier.file).supplier
+    if supplier is None:  # it has no date of assessment to speak of; the quarantine is recorded
+        return
+    digest = hashlib.sha256(study.supplier.file.read_bytes()).hexdigest()
+    facts: dict[str, str | int] = {"file": digest, "assessed": supplier.assessment.on.isoformat(), "answer": answer}
+    told = [e.facts for e in trail.events(study) if e.kind == "supplier_assessed"]
+    if not told or dict(told[-1]) != facts:
+        trail.record(study, "supplier_assessed", facts)
 
 
 def _digest(key: bytes, content: bytes) -> str:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from tests.conftest import START, World
 
-from flockwise import api
+from flockwise import api, config, trail
 from flockwise.cli import main
 from flockwise.errors import RuleError
 
@@ -48,6 +48,11 @@ def test_a_new_study_lets_nothing_in_until_every_question_is_answered(small_worl
     code, taken = run("ingest", study, small_world.pings)
     assert code == 0, taken
     assert {e["state"].split(" on ")[0] for e in run("quarantine", study)[1]["entries"]} == {"taken in"}
+    events = [(e.kind, dict(e.facts)) for e in trail.events(config.load(study))]
+    kept_out = [i for i, (kind, _) in enumerate(events) if kind == "quarantine"]
+    assert [events[i][1]["code"] for i in kept_out] == ["SUPPLIER_AMBIGUOUS", "PURPOSE_MISSING"]
+    assert [facts["answer"] for kind, facts in events if kind == "supplier_assessed"] == ["refused", "current"]
+    assert [facts["of"] for kind, facts in events if kind == "quarantine_lifted"] == kept_out
 
 
 @pytest.mark.rule(4)
