@@ -9,10 +9,16 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from tests import rulebook
 
 from flockwise import api
 
 START = date(2026, 5, 4)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A whole run fails unless the rules were shown (tests/rulebook.py)."""
+    config.pluginmanager.register(rulebook.Watch(config))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The 31 rules and the tests that show them: the page docs/reference/rules.md, and the check at the end of a whole run.
 
 `make rules` writes the page. It names tests, not results: a page can't know whether they pass. The result of a rule is that of the run: when the whole suite
-ran, `Watch` demands for every rule that at least one test marked with it ran and passed, and fails the run otherwise. A test that was skipped shows nothing.
+ran, `Watch` demands that for every rule under which the page lists a test at least one test marked with it ran and passed, and fails the run otherwise. A test
+that was skipped shows nothing. A rule without a test is called not shown, on the page.
 """
 
 from __future__ import annotations
@@ -59,11 +60,13 @@ def page() -> str:
         "and the marks of the tests (`@pytest.mark.rule(number)`).",
         "",
         "**Result.** This page does not state results: it could be out of date. When the whole suite has run (`make test`), the run fails unless every rule",
-        "had a marked test that ran and passed; a skipped test shows nothing ([tests/rulebook.py](../../tests/rulebook.py)). A green run of a commit is",
-        "green for all 31 rules.",
+        "with a test below had one that ran and passed; a skipped test shows nothing ([tests/rulebook.py](../../tests/rulebook.py)). A green run of a",
+        "commit is green for each of them.",
     ]
     for rule in rules():
         lines += ["", f"## {rule.number}. The system must {rule.must}", "", f"Source: {rule.source}. How it is shown: {rule.shown}.", ""]
+        if rule.number not in shown:
+            lines.append("**Not shown by a test yet.**")
         lines += [f"- `{file}`: {', '.join(f'`{n}`' for n in names)}" for file, names in shown.get(rule.number, {}).items()]
     return "\n".join(lines) + "\n"
 
@@ -102,7 +105,7 @@ class Watch:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Fails the run if a rule was not shown."""
         if self.whole and exitstatus == 0:
-            self.missing = [rule.number for rule in rules() if not self.passed[rule.number]]
+            self.missing = [number for number in sorted(listed(PAGE.read_text(encoding="utf-8"))) if not self.passed[number]]
             if self.missing:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

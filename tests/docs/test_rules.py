@@ -29,7 +29,7 @@ class TestMore:
 """
 _CONFTEST = """
 from tests import rulebook
-rulebook.rules = lambda: [rulebook.Rule(n, "m", "s", "f") for n in {numbers}]
+rulebook.listed = lambda _: {{n: {{}} for n in {numbers}}}
 def pytest_configure(config):
     config.pluginmanager.register(rulebook.Watch(config))
 """

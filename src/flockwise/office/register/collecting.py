@@ -21,7 +21,7 @@ __all__ = ["RECALL", "collect"]
 
 RECALL = (
     "A published release cannot be recalled after a deletion. Who withdraws consent or asks for deletion is in no later release, and their pings are deleted; "
-    "what was published stays, and the guarantee above is what protects them in it."
+    "what was published stays, and the guarantee of that release is what protects them in it."
 )
 
 

@@ -15,7 +15,7 @@ __all__ = ["page"]
 _BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M12 19q3-4 6 0q3-4 6 0M18 6q2.5-4 5 0q2.5-4 5 0"/></svg>'
 _NOISE = {"rounded": "rounded Gaussian (GDP)", "discrete": "discrete Gaussian (zCDP)"}
 _STATUS = {"published": "published", "drawn": "drawn, not published", "charged": "charged, not published"}
-_MORE = "td.text { white-space: normal; min-width: 14em; } caption { text-align: left; color: var(--soft); font-size: 0.84rem; padding-bottom: 6px; }"
+_MORE = "td.text { white-space: normal; min-width: 14em; }"
 
 
 def page(register: Register) -> str:
@@ -155,8 +155,8 @@ def _card(title: str, note: str, heads: Sequence[str], rows: Sequence[Sequence[s
     head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
     body = "".join(_row(row) for row in rows)
     return (
-        f'<section class="card" aria-labelledby="{name}"><h2 id="{name}">{escape(title)}</h2>'
-        f'<div class="wide" tabindex="0" role="region" aria-labelledby="{name}"><table><caption>{escape(note)}</caption>'
+        f'<section class="card" aria-labelledby="{name}"><h2 id="{name}">{escape(title)}</h2><p class="note" id="{name}-note">{escape(note)}</p>'
+        f'<div class="wide" tabindex="0" role="region" aria-labelledby="{name}"><table aria-labelledby="{name}" aria-describedby="{name}-note">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></section>\n"
     )
 
