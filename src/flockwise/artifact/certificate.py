@@ -36,6 +36,8 @@ FORMAT = "flockwise-artifact/1"
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("expected a whole number, as text")
+    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 100):
+        raise ValueError("expected a whole number of at most 100 digits")
     return int(value)
 
 
@@ -68,7 +70,7 @@ class WindowRef(_Part):
     start: AwareDatetime = Field(description="First instant, UTC.")
     end: AwareDatetime = Field(description="First instant after the window, UTC.")
     timezone: str = Field(description="IANA time zone of the local days.")
-    days: int = Field(ge=1, description="Whole local days.")
+    days: int = Field(ge=1, le=366, description="Whole local days.")
     first_day: date = Field(description="First local day.")
 
 
@@ -87,7 +89,7 @@ class PrivacyClaim(_Part):
 class YearClaim(_Part):
     """What a device that is in every window of a year has been exposed to."""
 
-    windows: int = Field(ge=1, description="Windows of this length in a year, one after the other.")
+    windows: int = Field(ge=1, le=366, description="Windows of this length in a year, one after the other.")
     rho: Exact = Field(description="Sum of their charges, exact.")
     epsilon: Exact = Field(description="What that sum gives at delta, rounded up.")
 
@@ -146,7 +148,7 @@ class DomainLevel(_Part):
     """Number of public cells at one level."""
 
     level: int = Field(ge=0, le=15, description="H3 resolution.")
-    cells: int = Field(ge=1, description="Cells of the declared region at that resolution.")
+    cells: int = Field(ge=1, le=1 << 24, description="Cells of the declared region at that resolution.")
 
 
 class Domain(_Part):
@@ -159,7 +161,7 @@ class Domain(_Part):
 class Slots(_Part):
     """The time slots of a table."""
 
-    count: int = Field(ge=1, description="Slots in the window (presence) or in a day (flows).")
+    count: int = Field(ge=1, le=100_000, description="Slots in the window (presence) or in a day (flows).")
     minutes: int | None = Field(None, ge=1, description="Length of a slot (presence).")
     labels: tuple[str, ...] | None = Field(None, description='Slots of the day in local time, such as "06:00-10:00" (flows).')
 

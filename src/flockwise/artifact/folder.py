@@ -28,6 +28,8 @@ from flockwise.record import FILES
 __all__ = ["CERTIFICATE", "README", "REPORT", "SUMS", "Artifact", "check_place", "read", "sha256_of", "write"]
 
 CERTIFICATE, README, SUMS, REPORT = "certificate.json", "README.txt", "SHA256SUMS", "report.html"
+LARGEST_CERTIFICATE = 16 << 20
+"""Bytes."""
 KNOWN = frozenset({CERTIFICATE, README, SUMS, REPORT, *FILES, *(f"{kind}.parquet" for kind in SCHEMAS)})
 
 
@@ -55,11 +57,22 @@ class Artifact:
         """
         try:
             # The file alone: neighbours that look like partitions must not be taken in.
-            return pq.ParquetFile(self.path / f"{kind}.parquet").read(columns=None if columns is None else list(columns))
-        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            file = pq.ParquetFile(self.path / f"{kind}.parquet")
+            # A file of a few bytes can hold a billion rows: not many more are read than the certificate speaks of.
+            if file.metadata.num_rows > 2 * self._most_rows(kind) + 1000:
+                raise ArtifactError(
+                    "ARTIFACT_COUNTS", what=f"{kind}.parquet has far more rows than the certificate speaks of.", got=str(self.path), fix="Get the folder again."
+                )
+            return file.read(columns=None if columns is None else list(columns))
+        except (OSError, pa.ArrowException, KeyError, ValueError, MemoryError) as error:
             raise ArtifactError(
                 "ARTIFACT_UNREADABLE", what=f"{kind}.parquet is missing or can't be read.", got=type(error).__name__, fix="Get the folder again."
             ) from error
+
+    def _most_rows(self, kind: str) -> int:
+        if kind == "zones":
+            return sum(level.cells for level in self.certificate.domain.levels)
+        return sum(t.published if kind == "flows" else t.rows_public for t in self.certificate.tables if t.kind == kind)
 
     @cached_property
     def zones(self) -> pa.Table:
@@ -92,11 +105,14 @@ def read(folder: Path) -> Artifact:
         ArtifactError: there is no certificate, or it can't be read.
     """
     try:
-        raw = (folder / CERTIFICATE).read_bytes()
-    except OSError as error:
+        with (folder / CERTIFICATE).open("rb") as file:
+            raw = file.read(LARGEST_CERTIFICATE + 1)
+    except (OSError, ValueError) as error:
         raise ArtifactError(
             "ARTIFACT_NOT_FOUND", what="There is no certificate in this folder.", got=str(folder), fix="Name a folder that flockwise release wrote."
         ) from error
+    if len(raw) > LARGEST_CERTIFICATE:
+        raise ArtifactError("ARTIFACT_CERTIFICATE", what="certificate.json is longer than any certificate.", got=str(folder), fix="Get the folder again.")
     try:
         return Artifact(folder, Certificate.model_validate_json(raw))
     except ValidationError as error:

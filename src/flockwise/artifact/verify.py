@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
+import pyarrow as pa
+
 from flockwise.artifact import claims
 from flockwise.artifact.certificate import Certificate
 from flockwise.artifact.failures import fail
@@ -39,6 +41,14 @@ def verify(folder: Path) -> list[str]:
     Source:
         The exact conditions on noise and budget are recomputed with code of their own (`claims`).
     """
+    try:
+        return _checked(folder)
+    except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError, MemoryError, RecursionError, OSError, pa.ArrowException) as error:
+        # A folder is anybody's. What no check below foresaw is a fault of the folder, not of whoever reads it.
+        raise fail("ARTIFACT_NOT_SOUND", "The folder holds something that no release holds, and can't be checked.", type(error).__name__) from error
+
+
+def _checked(folder: Path) -> list[str]:
     done: list[str] = []
     artifact = read(folder)
     certificate = artifact.certificate

@@ -14,9 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from flockwise.base.h3bits import from_hex, parent, resolution_of
+from flockwise.base.plain import cell_number
 from flockwise.errors import ConfigError
 
 __all__ = ["Region"]
+
+LARGEST = 1 << 24
+"""Cells of a region, at most; of the box around its polygons, before they are made."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +41,21 @@ class Region:
             ConfigError: a text is not an H3 cell, or the list is empty.
         """
         out: set[str] = set()
+        opened = 0
         for text in texts:
-            if not h3.is_valid_cell(text):
+            try:
+                cell_number(text)
+            except ValueError as error:
                 raise ConfigError(
                     "REGION_BAD_CELL",
                     what="The region's list holds something that is not an H3 cell.",
                     got=repr(text)[:40],
                     expected="H3 indexes in hexadecimal, such as 872a1072bffffff",
                     fix="Correct [region] in the study file.",
-                )
+                ) from error
             own = h3.get_resolution(text)
+            opened += 7 ** max(0, resolution - own)
+            _check_size(opened)
             if own < resolution:
                 out.update(h3.cell_to_children(text, resolution))
             else:
@@ -60,7 +69,11 @@ class Region:
         Raises:
             ConfigError: the file can't be read or holds no polygon.
         """
-        shapes = _polygons(_load(source))
+        try:
+            shapes = _polygons(_load(source))
+        except (AttributeError, TypeError, RecursionError) as error:
+            raise _bad_polygon(type(error).__name__) from error
+        _check_size(sum(_most_cells(shape, resolution) for shape in shapes))
         out: set[str] = set()
         for shape in shapes:
             try:
@@ -127,7 +140,7 @@ def _load(source: Path | Mapping[str, Any]) -> Mapping[str, Any]:
         loaded = json.loads(source.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError("REGION_NOT_FOUND", what="The region's file does not exist.", got=str(source), fix="Correct [region] geojson.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             "REGION_NOT_GEOJSON",
             what="The region's file can't be read as GeoJSON.",
@@ -162,6 +175,27 @@ def _polygons(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         _check_range(node)
         return [node]
     raise _bad_polygon(str(kind))
+
+
+def _most_cells(shape: Mapping[str, Any], resolution: int) -> float:
+    """About how many cells the box around a polygon holds."""
+    rings = shape["coordinates"]
+    points = np.array([point[:2] for part in ([rings] if shape["type"] == "Polygon" else rings) for ring in part for point in ring], dtype=float)
+    (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
+    share = (east - west) / 360 * (np.sin(np.radians(north)) - np.sin(np.radians(south))) / 2
+    return float(share * h3.get_num_cells(resolution))
+
+
+def _check_size(cells: float) -> None:
+    if cells > LARGEST:
+        raise ConfigError(
+            "REGION_TOO_LARGE",
+            what="The region has more cells than Flockwise can hold.",
+            got=f"about {cells:.2g} cells",
+            expected=f"at most {LARGEST:,}",
+            state="No data was read.",
+            fix="Correct the region, or choose a coarser resolution.",
+        )
 
 
 def _check_range(shape: Mapping[str, Any]) -> None:

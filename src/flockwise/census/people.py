@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-import h3
 import numpy as np
 import numpy.typing as npt
 
 from flockwise.base.h3bits import resolution_of
+from flockwise.base.plain import cell_number
 from flockwise.errors import DataError
 
 __all__ = ["Census", "read_census"]
@@ -56,7 +56,7 @@ def read_census(path: Path) -> Census:
             if cell in found:
                 raise _refused(f"line {number}: a cell that was named before", "each cell once")
             found[cell] = people
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise _refused(type(error).__name__, "a CSV file with the columns cell and people") from error
     cells = np.array(sorted(found), dtype=np.int64)
     levels = np.unique(resolution_of(cells)).tolist()
@@ -70,15 +70,17 @@ def read_census(path: Path) -> Census:
 
 def _row(row: dict[str, str], number: int) -> tuple[int, float]:
     text = (row.get("cell") or "").strip()
-    if not h3.is_valid_cell(text):
-        raise _refused(f"line {number}: not an H3 cell", "H3 indexes in hexadecimal in the column cell")
+    try:
+        cell = cell_number(text)
+    except ValueError as error:
+        raise _refused(f"line {number}: not an H3 cell", "H3 indexes in hexadecimal in the column cell") from error
     try:
         people = float((row.get("people") or "").strip())
     except ValueError as error:
         raise _refused(f"line {number}: people that are not a number", "plain numbers in the column people") from error
     if not (math.isfinite(people) and 0.0 <= people <= _MOST):
         raise _refused(f"line {number}: people out of range", "0 or more")
-    return h3.str_to_int(text), people
+    return cell, people
 
 
 def _refused(got: str, expected: str) -> DataError:

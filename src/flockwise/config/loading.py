@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ from flockwise.config.purposes import refuse_forbidden
 from flockwise.errors import ConfigError
 
 __all__ = ["load", "parse", "schema"]
+
+_PROSE = ("publisher.", "input.")
+"""Sections whose texts may have several lines."""
 
 
 def load(path: Path) -> Study:
@@ -44,8 +49,14 @@ def parse(text: str, folder: Path) -> Study:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError("STUDY_NOT_TOML", what="The study file is not valid TOML.", got=str(error), fix="Correct the line that is named.") from error
+    except (ValueError, RecursionError) as error:
+        # A number of thousands of digits is a ValueError of another kind, arrays in arrays without end a RecursionError.
+        got = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
+        raise ConfigError("STUDY_NOT_TOML", what="The study file is not valid TOML.", got=got, fix="Correct the line that is named.") from error
+    if (key := _control(raw)) is not None:
+        raise ConfigError(
+            "STUDY_CONTROL", what="A text in the study file holds a control character.", got=key, expected="plain text on one line", fix="Write it again."
+        )
     for section, key in (
         ("store", "path"),
         ("store", "key"),
@@ -74,6 +85,15 @@ def parse(text: str, folder: Path) -> Study:
         return Study.model_validate(raw)
     except ValidationError as error:
         raise _explain(error) from error
+
+
+def _control(node: object, where: str = "") -> str | None:
+    """The key of the first text with a control character: it could break a path, a log line or a page. Names of keys are checked by the model."""
+    if isinstance(node, str):
+        text = re.sub(r"[\n\t]", "", node) if where.startswith(_PROSE) else node
+        return where if any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in text) else None
+    parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return next((found for name, part in parts if (found := _control(part, f"{where}.{name}".lstrip("."))) is not None), None)
 
 
 def schema() -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
+from flockwise.base.plain import exact_number
 from flockwise.base.region import Region
 from flockwise.base.window import Window
 from flockwise.config.conninfo import without_secret
@@ -56,8 +56,8 @@ def _exact(value: Any) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError('write it as text, so that it stays exact: "0.5", "1e-6" or "1/3"')
     try:
-        return Fraction(value) if isinstance(value, int) or "/" in value else Fraction(Decimal(value))
-    except (ArithmeticError, ValueError) as error:
+        return Fraction(value) if isinstance(value, int) else exact_number(value.strip())
+    except ValueError as error:
         raise ValueError('expected an exact decimal or fraction in text, such as "0.5", "1e-6" or "1/3"') from error
 
 

@@ -124,7 +124,7 @@ def read_supplier(path: Path) -> Reading:
         return Reading(open=("the file is larger than a megabyte",))
     try:
         body = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         return Reading(open=(f"the file is not valid TOML: {type(error).__name__}",))
     unanswered = _unanswered(body, "")
     try:

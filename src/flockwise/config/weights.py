@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from pathlib import Path
 
 import h3
 import numpy as np
 import numpy.typing as npt
 
+from flockwise.base.plain import cell_number, exact_number
 from flockwise.errors import ConfigError
 
 __all__ = ["COARSEST_AREA", "UNITS", "AreaWeights", "read_weights"]
@@ -53,7 +52,7 @@ def read_weights(path: Path, greatest: int) -> AreaWeights:
                 if cell in found:
                     raise _refused(f"line {number}: a cell that was named before", "each cell once")
                 found[cell] = weight
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:  # ValueError: a NUL in the path, bytes that are not UTF-8
         raise _refused(type(error).__name__, "a CSV file with the columns cell and weight") from error
     cells = np.array(sorted(found), dtype=np.int64)
     levels = {h3.get_resolution(h3.int_to_str(int(c))) for c in cells}
@@ -64,15 +63,17 @@ def read_weights(path: Path, greatest: int) -> AreaWeights:
 
 def _row(row: dict[str, str], number: int, greatest: int) -> tuple[int, int]:
     text = (row.get("cell") or "").strip()
-    if not h3.is_valid_cell(text):
-        raise _refused(f"line {number}: not an H3 cell", "H3 indexes in hexadecimal in the column cell")
     try:
-        weight = Fraction(Decimal((row.get("weight") or "").strip()))
-    except (InvalidOperation, ValueError, OverflowError) as error:
+        cell = cell_number(text)
+    except ValueError as error:
+        raise _refused(f"line {number}: not an H3 cell", "H3 indexes in hexadecimal in the column cell") from error
+    try:
+        weight = exact_number((row.get("weight") or "").strip())
+    except ValueError as error:
         raise _refused(f"line {number}: a weight that is not a number", "plain decimals in the column weight") from error
     if not 0 <= weight <= greatest:
-        raise _refused(f"line {number}: weight {float(weight):g}", f"0 to {greatest}, the greatest weight of [weights]")
-    return h3.str_to_int(text), round(weight * UNITS / greatest)
+        raise _refused(f"line {number}: a weight out of range", f"0 to {greatest}, the greatest weight of [weights]")
+    return cell, round(weight * UNITS / greatest)
 
 
 def _refused(got: str, expected: str) -> ConfigError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from flockwise.base.files import write_durably
 from flockwise.errors import ArtifactError
 from flockwise.report._page import page
@@ -27,9 +29,19 @@ def build(artifact_dir: Path, out: Path | None = None) -> Path:
 
     Privacy: reads published figures only; charges nothing.
     """
-    artifact = read(artifact_dir)
-    names = names_of(artifact)
-    text = page(artifact, names, payload(artifact, names))
+    try:
+        artifact = read(artifact_dir)
+        names = names_of(artifact)
+        text = page(artifact, names, payload(artifact, names))
+    except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError, MemoryError, RecursionError, OSError, pa.ArrowException) as error:
+        # A folder is anybody's: what it holds besides is no bug of ours.
+        raise ArtifactError(
+            "REPORT_NOT_SOUND",
+            what="The folder holds something that no release holds, and no report can be made of it.",
+            got=type(error).__name__,
+            state="No report was written; an earlier one is left as it was.",
+            fix="Check the folder with `flockwise verify`.",
+        ) from error
     target = out if out is not None else artifact_dir / "report.html"
     try:
         # A report is made to be shown: it gets the rights that any new file of this user gets.

@@ -18,6 +18,9 @@ from flockwise.errors import ArtifactError
 
 __all__ = ["Artifact", "Flows", "Presence", "Zones", "read"]
 
+LARGEST_TABLE = 1 << 27
+"""Rows: a file of a few bytes can hold a billion."""
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -126,7 +129,7 @@ def _broken(code: str, path: Path, got: str, expected: str) -> ArtifactError:
 def _certificate(path: Path) -> Mapping[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _broken("REPORT_BAD_CERTIFICATE", path, type(error).__name__, "a JSON object") from error
     if not isinstance(content, dict) or not isinstance(content.get("meaning"), list) or not isinstance(content.get("tables"), list):
         raise _broken("REPORT_BAD_CERTIFICATE", path, "an object without `meaning` and `tables`", "a certificate of format 1")
@@ -135,7 +138,10 @@ def _certificate(path: Path) -> Mapping[str, Any]:
 
 def _table(path: Path, columns: tuple[str, ...]) -> pa.Table:
     try:
-        schema = pq.read_schema(path)
+        about = pq.read_metadata(path)
+        if about.num_rows > LARGEST_TABLE:
+            raise _broken("REPORT_TOO_LARGE", path, f"{about.num_rows:,} rows", f"at most {LARGEST_TABLE:,}")
+        schema = about.schema.to_arrow_schema()
         missing = [name for name in columns if name not in schema.names]
         if missing:
             raise _broken("REPORT_MISSING_COLUMN", path, f"no column {', '.join(missing)}", ", ".join(columns))
