@@ -6,6 +6,8 @@ No message carries a device, a coordinate, a small count or a true value.
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "ArtifactError",
     "BudgetError",
@@ -18,6 +20,9 @@ __all__ = [
     "StoreError",
     "TrailError",
 ]
+
+
+_PLAIN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class FlockwiseError(Exception):
@@ -46,8 +51,8 @@ class FlockwiseError(Exception):
 
     def __init__(self, code: str, *, what: str, got: str = "", expected: str = "", state: str = "", fix: str = "") -> None:
         self.code = code
-        self.what = what
-        self.got = got
+        # Names of files come from outside: a control character in one could write over a terminal or forge a line of a log.
+        self.what, self.got = (_PLAIN.sub("\N{REPLACEMENT CHARACTER}", text) for text in (what, got))
         self.expected = expected
         self.state = state
         self.fix = fix

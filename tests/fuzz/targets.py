@@ -190,4 +190,6 @@ def as_parquet(rows: int = 20) -> bytes:
     return buffer.getvalue()
 
 
-TARGETS: dict[str, Callable[[bytes], str | None]] = {t.__name__: t for t in (study, supplier, region, cells, weights, census, certificate, gatherings, osm, csv, csv_gz, csv_zst, parquet)}
+TARGETS: dict[str, Callable[[bytes], str | None]] = {
+    t.__name__: t for t in (study, supplier, region, cells, weights, census, certificate, gatherings, osm, csv, csv_gz, csv_zst, parquet)
+}

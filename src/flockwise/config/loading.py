@@ -29,7 +29,7 @@ def load(path: Path) -> Study:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(
             "STUDY_NOT_FOUND",
             what="The study file can't be read.",

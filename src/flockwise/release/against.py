@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -84,7 +85,7 @@ def _of(entry: Entry, dataset: str) -> _Claim:
 
 
 def _claim(folder: Path) -> _Claim:
-    if (folder / CERTIFICATE).exists() or not (folder / RISK).exists():
+    if os.path.lexists(folder / CERTIFICATE) or not os.path.lexists(folder / RISK):
         whole = artifact.read(folder).certificate
         p, w = whole.privacy, whole.window
         return _Claim(whole.dataset, p.charge, whole.study.digest, p.rho, p.delta, p.noise, (w.first_day.isoformat(), w.days))

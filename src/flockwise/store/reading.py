@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
@@ -21,6 +22,8 @@ __all__ = ["OpenFile", "open_file"]
 BATCH_ROWS = 1 << 17
 CSV_BLOCK = 4 << 20
 READ_AHEAD = 1 << 18
+LONGEST_TEXT = 4096
+"""Bytes of a value in Parquet; longer ones are read as null."""
 
 _UNTOUCHED = "Nothing was stored."
 
@@ -110,8 +113,10 @@ def broken(source: SourceFile, error: BaseException) -> DataError:
     )
 
 
-def _parquet_file(source: SourceFile) -> pq.ParquetFile:
-    return pq.ParquetFile(source.path, filesystem=source.arrow(), buffer_size=READ_AHEAD, pre_buffer=False, page_checksum_verification=True)
+def _parquet_file(source: SourceFile, texts: list[str] | None = None) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        source.path, filesystem=source.arrow(), read_dictionary=texts, buffer_size=READ_AHEAD, pre_buffer=False, page_checksum_verification=True
+    )
 
 
 def parquet_schema(source: SourceFile) -> pa.Schema:
@@ -120,12 +125,24 @@ def parquet_schema(source: SourceFile) -> pa.Schema:
 
 
 def _parquet(opened: OpenFile, mapping: Input) -> Iterator[pa.RecordBatch]:
-    with _parquet_file(opened.source) as file:
+    schema = parquet_schema(opened.source)
+    # A text of a megabyte can stand in every row and once in the file. Read as a dictionary it is met before it is written out (and that is faster, too).
+    texts = [c for c in mapping.columns if pa.types.is_string(t := schema.field(c).type) or pa.types.is_binary(t)]
+    with _parquet_file(opened.source, texts) as file:
         total, done = max(file.metadata.num_rows, 1), 0
         for batch in file.iter_batches(BATCH_ROWS, columns=mapping.columns, use_threads=False):
             done += batch.num_rows
             opened.position = done / total
-            yield batch
+            yield pa.RecordBatch.from_arrays([_written_out(column) for column in batch.columns], names=batch.schema.names)
+
+
+def _written_out(column: pa.Array[Any]) -> pa.Array[Any]:
+    """A column of texts without its dictionary; a text that is longer than any identifier, time or code is as none."""
+    if not isinstance(column, pa.DictionaryArray):
+        return column
+    texts = column.dictionary
+    long = pc.greater(pc.binary_length(texts), LONGEST_TEXT)
+    return pc.if_else(long, pa.scalar(None, texts.type), texts).take(column.indices)
 
 
 def _csv_stream(source: SourceFile) -> Any:
