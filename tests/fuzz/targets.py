@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import signal
 import tempfile
@@ -63,16 +62,19 @@ def folder() -> Iterator[Path]:
 
 def ends_well(work: Callable[[], Any]) -> str | None:
     """None, or the code of the FlockwiseError in which the work ended. An InternalError is a bug of ours and goes on."""
+    found: FlockwiseError
     try:
         with bounded():
             work()
     except InternalError:
         raise
     except FlockwiseError as error:
-        assert error.code.isupper()
-        assert "Traceback" not in str(error)
-        return error.code
-    return None
+        found = error
+    else:
+        return None
+    assert found.code.isupper()
+    assert "Traceback" not in str(found)
+    return found.code
 
 
 def study(content: bytes) -> str | None:
@@ -125,7 +127,7 @@ def certificate(content: bytes) -> str | None:
     with folder() as path:
         (path / "certificate.json").write_bytes(content)
         codes = [ends_well(lambda: artifact.verify(path)), ends_well(lambda: api.report(path))]
-        assert os.listdir(path) == ["certificate.json"]
+        assert [p.name for p in path.iterdir()] == ["certificate.json"]
         assert None not in codes
         return codes[0]
 
@@ -152,7 +154,7 @@ def _delivery(name: str, content: bytes) -> str | None:
         before = store.content_digest()
         code = ends_well(lambda: store.ingest([str(path / name)], _made.order))
         assert code is None or type(store).open(_made.study(path, input=text)).content_digest() == before
-        assert os.listdir(path / "store" / "staging") == []
+        assert not any((path / "store" / "staging").iterdir())
         return code
 
 

@@ -144,7 +144,7 @@ def test_a_file_of_a_few_megabytes_with_150_million_rows(own_world: World) -> No
             writer.write_table(piece, row_group_size=500_000)
     assert path.stat().st_size < 8_000_000
     with bounded(20):
-        with pytest.raises(FlockwiseError, match="ARTIFACT_COUNTS|ARTIFACT_CHECKSUM|ARTIFACT_FILES"):
+        with pytest.raises(FlockwiseError, match=r"ARTIFACT_COUNTS|ARTIFACT_CHECKSUM|ARTIFACT_FILES"):
             artifact.verify(own_world.published)
         with pytest.raises(FlockwiseError, match="ARTIFACT_COUNTS"):
             artifact.read(own_world.published).table("presence")
@@ -204,6 +204,6 @@ def test_names_that_are_tricks(own_world: World, tmp_path: Path, name: str) -> N
     if any(c in name for c in "\x00\x1b\n\u202e"):
         path = own_world.root / "named.toml"
         path.write_text(re.sub(r'^name = ".*"$', lambda _: f"name = {json.dumps(name)}", text, count=1, flags=re.MULTILINE), encoding="utf-8")
-        with pytest.raises(ConfigError, match="STUDY_CONTROL|STUDY_INVALID"):
+        with pytest.raises(ConfigError, match=r"STUDY_CONTROL|STUDY_INVALID"):
             config.load(path)
     assert sorted(p.name for p in tmp_path.parent.iterdir()) == inside

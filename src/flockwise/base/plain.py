@@ -49,4 +49,4 @@ def cell_number(text: str) -> int:
     """
     if not _CELL.fullmatch(text) or not h3.is_valid_cell(text):
         raise ValueError("not an H3 cell")
-    return h3.str_to_int(text)
+    return int(h3.str_to_int(text))

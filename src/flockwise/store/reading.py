@@ -140,9 +140,10 @@ def _written_out(column: pa.Array[Any]) -> pa.Array[Any]:
     """A column of texts without its dictionary; a text that is longer than any identifier, time or code is as none."""
     if not isinstance(column, pa.DictionaryArray):
         return column
-    texts = column.dictionary
-    long = pc.greater(pc.binary_length(texts), LONGEST_TEXT)
-    return pc.if_else(long, pa.scalar(None, texts.type), texts).take(column.indices)
+    texts: Any = column.dictionary
+    long = pc.greater(pc.binary_length(texts), pa.scalar(LONGEST_TEXT))
+    kept: pa.Array[Any] = pc.if_else(long, pa.scalar(None, texts.type), texts).take(column.indices)
+    return kept
 
 
 def _csv_stream(source: SourceFile) -> Any:
