@@ -48,7 +48,7 @@ def read_osm(path: Path, table: TagTable) -> Iterator[tuple[list[str], Shapes]]:
             shapes += [shape] * len(found)
             if len(names) >= BATCH:
                 yield batch()
-    except (RuntimeError, ValueError, OSError) as error:  # libosmium's errors
+    except (RuntimeError, ValueError, OSError, osmium.InvalidLocationError) as error:  # libosmium's errors; the last is a bare Exception
         raise OsmError(type(error).__name__) from error
     if names:
         yield batch()
