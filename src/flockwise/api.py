@@ -31,6 +31,7 @@ __all__ = [
     "caps_sign",
     "check",
     "demo",
+    "forget",
     "ingest",
     "init",
     "ledger",
@@ -47,6 +48,7 @@ __all__ = [
     "places_show",
     "places_status",
     "plan",
+    "purge",
     "quality",
     "quarantine",
     "register",
@@ -54,6 +56,7 @@ __all__ = [
     "report",
     "request",
     "risk",
+    "rotate",
     "serve",
     "simulate",
     "supplier_check",
@@ -207,8 +210,8 @@ def init(
     study = config.parse(text, folder)
     cells = len(study.area)
     folder.mkdir(parents=True, exist_ok=True)
-    if not study.store.key.exists():
-        store.keys.create(study.store.key)
+    if study.store.key_file is not None and not study.store.key_file.exists():
+        store.keys.create(study.store.key_file)
     public = trail.begin(study, again=True)
     write_durably(out, text.encode())
     if not record.exists():
@@ -276,6 +279,7 @@ def check(study_path: Path) -> Outcome:
             "promise": releasing.promise(plan),
             "tables": releasing.table_facts(plan),
             "budget": {k: str(v) for k, v in budget.items()},
+            "due": [d.text() for d in store.due(study)],
             "record": f"tier {made.tier} of 3" + (f"; not stated in [publisher]: {', '.join(m.key for m in made.missing)}" if made.missing else ""),
         },
         (note,),
@@ -388,6 +392,87 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
     with trail.step(study, "ingest"), quarantine_guard(study, named):
         found = _store(study).ingest(named, order, progress, replace=[str(s) for s in replace])
     return Outcome("Ingested.", found.as_dict(), ("For the data steward alone: these counts are not private. Do not publish them.",))
+
+
+def forget(
+    study_path: Path,
+    deletions: str | None = None,
+    *,
+    kind: str = "ids",
+    column: str | None = None,
+    received: date | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Deletes the devices of a list from a study's store, and bars them from every window of its data set.
+
+    Args:
+        study_path: the study file.
+        deletions: CSV or Parquet file of identifiers; None carries out what waits.
+        kind: "ids" or "hashed" (SHA-256 of normalised identifiers).
+        column: the list's column of identifiers.
+        received: when the request was received.
+        progress: called with a stage's name, how much is done and how much there is.
+
+    Raises:
+        ConfigError, DataError: the study or the list can't be used. Nothing was changed.
+        StoreError: the store can't be written.
+
+    Privacy:
+        Neither the result nor the files that change say whether a device of the list was stored.
+    """
+    from flockwise import store, trail
+
+    study = config.load(Path(study_path))
+    if kind not in store.KINDS:
+        raise ConfigError("FORGET_KIND", what="This kind of list is not known.", got=kind, expected=" or ".join(store.KINDS), fix="Correct --kind.")
+    with trail.step(study, "forget"):
+        facts = store.forget(study, deletions, kind=kind, column=column, received=received, progress=progress)
+        if deletions is not None:
+            trail.record(study, "forget_received", {day: facts[day] for day in ("received", "stop_by", "delete_by")})
+    return Outcome(
+        "Forgotten.",
+        facts,
+        ("What was published before can't be recalled.", "Copies that you made yourself, such as backups of the store, are yours to delete."),
+    )
+
+
+def purge(study_path: Path, *, early: bool = False) -> Outcome:
+    """Removes the pings of a study whose retention has ended, and destroys their keys.
+
+    Args:
+        study_path: the study file.
+        early: also before the schedule ends.
+
+    Raises:
+        RuleError: the schedule has not ended.
+        StoreError: there is no store, or it can't be written.
+    """
+    from flockwise import store, trail
+
+    study = config.load(Path(study_path))
+    with trail.step(study, "purge"):
+        day = store.purge(study, early=early)
+    return Outcome("Purged.", {"store": str(study.store.path), "on": day.isoformat()}, ("The suppression list, the ledger and what was published stay.",))
+
+
+def rotate(study_path: Path, old: Path | str, *, data: bool = False, progress: Progress | None = None) -> Outcome:
+    """Puts the keys of a study's store and suppression list under the master key that the study names now.
+
+    Args:
+        study_path: the study file; its [store] key names the new master key.
+        old: the master key until now: a file, "env:NAME" or "command:...".
+        data: also make a new window key: new pseudonyms, and every file encrypted anew.
+        progress: called with a stage's name, how much is done and how much there is.
+
+    Raises:
+        ConfigError, RuleError, StoreError: a key can't be used, or the store can't be written.
+    """
+    from flockwise import store, trail
+
+    study = config.load(Path(study_path))
+    with trail.step(study, "rotate"):
+        facts = store.rotate(study, old, data=data, progress=progress)
+    return Outcome("Rotated.", facts, ("Run it for every study of the data set, then destroy the old key.",))
 
 
 def _store(study: config.Study) -> Store:

@@ -71,7 +71,7 @@ def study(
     return config.Study.model_validate(
         {
             "name": "Audit of simulated devices",
-            "store": {"path": where / "store", "key": where / "key", "retention_days": 1},
+            "store": {"path": where / "store", "key": where / "key", "retention_days": 1830},
             "ledger": {"path": where / "ledger", "dataset": "simulated", "lifetime_epsilon": lifetime},
             "region": {"cells": sorted(h3.grid_disk(CENTRE, rings))},
             "window": {"start": first_day, "days": days, "timezone": "America/New_York"},
@@ -158,8 +158,8 @@ class Trial:
 
     def __init__(self, where: Path, of: config.Study) -> None:
         self.where, self.study = where, of
-        if not of.store.key.exists():
-            store.keys.create(of.store.key)
+        if of.store.key_file is not None and not of.store.key_file.exists():
+            store.keys.create(of.store.key_file)
         if not of.store.path.exists():
             store.Store.create(of)
 

@@ -4,13 +4,10 @@ from flockwise.cli.commands import main
 from flockwise.cli.log import log
 from flockwise.cli.officer import caps, quality, register, request, serve
 from flockwise.cli.places import places
+from flockwise.cli.steward import forget, purge, rotate
 from flockwise.cli.supplier import quarantine, supplier
 
-main.add_command(supplier)
-main.add_command(places)
-main.add_command(quarantine)
-main.add_command(log)
-for _command in (register, quality, caps, request, serve):
+for _command in (supplier, places, quarantine, log, register, quality, caps, request, serve, forget, purge, rotate):
     main.add_command(_command)
 
 __all__ = ["main"]

@@ -60,6 +60,7 @@ def parse(text: str, folder: Path) -> Study:
     for section, key in (
         ("store", "path"),
         ("store", "key"),
+        ("store", "suppression_list"),
         ("ledger", "path"),
         ("ledger", "folder"),
         ("region", "geojson"),
@@ -74,7 +75,9 @@ def parse(text: str, folder: Path) -> Study:
         ("roles", "caps"),
     ):
         part = raw.get(section)
-        if isinstance(part, dict) and isinstance(part.get(key), str):
+        if not isinstance(part, dict) or not isinstance(part.get(key), str):
+            continue
+        if (section, key) != ("store", "key") or not part[key].startswith(("env:", "command:")):
             part[key] = str(folder / part[key])
     refuse_forbidden(raw.get("purpose"))
     engine = raw.get("engine")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator, model_validator
 
 from flockwise.base.plain import exact_number
 from flockwise.base.region import Region
@@ -75,12 +75,32 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,), arbitrary_types_allowed=True)
 
 
+def _key_source(value: object) -> Path | str:
+    """A path, unless it names the environment or a command: these stay text, because a path would lose some of their slashes."""
+    if not isinstance(value, str | Path):
+        raise ValueError("expected a path, env:NAME or command:...")
+    return value if isinstance(value, str) and value.startswith(("env:", "command:")) else Path(value)
+
+
+KeySource = Annotated[Path | str, PlainValidator(_key_source), PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string"})]
+
+
 class Store(_Part):
     """Where the pings rest. Never published."""
 
     path: Path = Field(description="Folder of the store, relative to the study file.")
-    key: Path = Field(description="File with the secret key of the pseudonyms (mode 0600), outside the store.")
+    key: KeySource = Field(
+        description='The master key: a file (mode 0600) outside the store, "env:NAME" (an environment variable) or "command:..." (a command that prints it).'
+    )
     retention_days: int = Field(ge=1, le=1830, description="The public retention schedule: pings are deleted this many days after the window's end.")
+    suppression_list: Path | None = Field(
+        None, description="Folder of the data set's suppression list, if its studies lie in several folders. By default it lies beside the store."
+    )
+
+    @property
+    def key_file(self) -> Path | None:
+        """The key's file; None if the key comes from the environment or a command."""
+        return None if isinstance(self.key, str) else self.key
 
 
 class Ledger(_Part):

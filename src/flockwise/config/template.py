@@ -178,8 +178,8 @@ name = "{name}"
 
 [store]
 path = "{slug}.store"  # pings rest here, pseudonymised; never publish it
-key = "{slug}.key"  # secret of the pseudonyms, mode 0600; keep it apart from the store
-retention_days = 90  # the public retention schedule: pings are deleted this many days after the window's end
+key = "{slug}.key"  # the master key, mode 0600; keep it apart from the store. Or "env:NAME", or "command:..."
+retention_days = 365  # the public retention schedule: pings are deleted this many days after the window's end
 
 [ledger]
 path = "{slug}.ledger"  # the privacy budget; every study about the same people must name the same one (docs/how-to/share-a-ledger.md: between hosts)

@@ -25,7 +25,7 @@ from flockwise.release.planning import make_plan, settle
 from flockwise.release.recording import facts_of
 from flockwise.release.sums import all_levels
 from flockwise.release.tables import build
-from flockwise.store import Store
+from flockwise.store import Store, require_nothing_due
 
 __all__ = ["Published", "publish", "settled"]
 
@@ -84,6 +84,7 @@ def publish(study: Study, out: Path, progress: Progress | None = None) -> Publis
     plan = make_plan(study)
     # A record that would promise too much is refused here, before anything is spent.
     record.texts(facts_of(plan))
+    require_nothing_due(study)
     with Store.open(study).reading() as vault:
         return _carry_out(study, plan, vault, out, progress)
 

@@ -27,7 +27,7 @@ from flockwise.risk.page import page
 from flockwise.risk.plan import BOUND, RiskPlan, make_plan
 from flockwise.risk.summing import exact_figures
 from flockwise.risk.table import Row, to_csv
-from flockwise.store import Store
+from flockwise.store import Store, require_nothing_due
 
 __all__ = ["Assessed", "publish"]
 
@@ -96,6 +96,7 @@ def publish(study: Study, epsilon: str, out: Path, progress: Progress | None = N
         Charges the plan's rho, once for each epsilon and state of the data (docs/claims/disclosure-risk.md).
     """
     plan = make_plan(study, epsilon)
+    require_nothing_due(study)
     with Store.open(study).reading() as vault:
         return _carry_out(study, plan, vault, out, progress)
 

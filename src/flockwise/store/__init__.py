@@ -1,9 +1,26 @@
 """Pseudonymised pings at rest: reading deliveries, the buckets of devices, whole ingests or none."""
 
 from flockwise.store import keys
+from flockwise.store.expiry import due, require_current, require_nothing_due
+from flockwise.store.forgetting import KINDS
 from flockwise.store.ingest import OrderFn, ProgressFn
+from flockwise.store.lifecycle import forget, purge, rotate
 from flockwise.store.peek import file_schema
 from flockwise.store.report import IngestReport
 from flockwise.store.store import Store
 
-__all__ = ["IngestReport", "OrderFn", "ProgressFn", "Store", "file_schema", "keys"]
+__all__ = [
+    "KINDS",
+    "IngestReport",
+    "OrderFn",
+    "ProgressFn",
+    "Store",
+    "due",
+    "file_schema",
+    "forget",
+    "keys",
+    "purge",
+    "require_current",
+    "require_nothing_due",
+    "rotate",
+]

@@ -9,9 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from flockwise.errors import DataError
-from flockwise.store.ingest import DICTIONARY, OPTOUTS, OrderFn, ProgressFn
+from flockwise.store.ingest import DICTIONARY, OrderFn, ProgressFn
 from flockwise.store.manifest import Manifest, Segment, write_file
-from flockwise.store.optouts import OptOuts
 from flockwise.store.sealing import Sealer
 
 __all__ = ["check_replaced", "merge"]
@@ -20,21 +19,21 @@ __all__ = ["check_replaced", "merge"]
 def merge(
     old: Sequence[Segment],
     name: str,
-    load: Callable[[Segment, str], pa.Table],
+    load: Callable[[str], pa.Table],
     sealer: Sealer,
     order: OrderFn,
     folder: Path,
     threads: int,
     progress: ProgressFn | None,
 ) -> Segment:
-    """One segment with the rows and the opt-outs of several; rows that repeat are kept once.
+    """One segment with the rows of several; rows that repeat are kept once.
 
     Memory: for each thread the rows of one bucket, a few times over: less than a release needs.
 
     Args:
         old: segments.
         name: of the new one.
-        load: reads a file of a segment.
+        load: reads a file, by the name of its segment and its own.
         sealer: encrypts the new files.
         order: `person.order` with the study's rules.
         folder: where the new files go; durable on return.
@@ -44,9 +43,8 @@ def merge(
     files = sorted({file for segment in old for file in segment.files})
 
     def work(file: str) -> None:
-        parts = [load(segment, file) for segment in old if file in segment.files]
-        table = OptOuts.union([OptOuts.from_table(p) for p in parts]).table() if file == OPTOUTS else order(pa.concat_tables(parts))[0]
-        write_file(folder / file, sealer.seal(table, f"{name}/{file}", [c for c in DICTIONARY if c in table.schema.names]))
+        parts = [load(f"{segment.name}/{file}") for segment in old if file in segment.files]
+        write_file(folder / file, sealer.seal(order(pa.concat_tables(parts))[0], f"{name}/{file}", DICTIONARY))
 
     with ThreadPoolExecutor(threads, "flockwise-compact") as pool:
         try:

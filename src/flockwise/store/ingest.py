@@ -23,7 +23,9 @@ from flockwise.governance.places import Suppression
 from flockwise.store.columns import Reader
 from flockwise.store.manifest import write_file
 from flockwise.store.optouts import OptOuts
+from flockwise.store.pseudonym import Pseudonyms
 from flockwise.store.reading import OpenFile
+from flockwise.store.renaming import distinct, rename
 from flockwise.store.sealing import Sealer, SpillSeal
 from flockwise.store.spill import WORDS, Spill, load, unpack
 
@@ -43,7 +45,6 @@ ORDERING_BYTES = 240
 SLICE_ROWS = 1 << 15  # the columns of a slice stay in a core's cache, and its memory is reused instead of being asked for anew
 GREATEST_PINGS = 1 << 20
 """The store keeps the first this many pings of one device and ingest, in total order: a function of that device's rows alone."""
-OPTOUTS = "optouts.parquet"
 DICTIONARY = ("device_hi", "device_lo", "cell")
 
 log = logging.getLogger("flockwise.store")
@@ -72,7 +73,8 @@ class Ingest:
         order: sorts a bucket.
         sealer: encrypts the files of the segment.
         name: of the segment; its files can be opened under it alone.
-        opted_out: devices that opted out in earlier deliveries.
+        pseudonyms: from tags to what is stored.
+        suppressed: bases of devices that may not be stored.
         progress: told how far the work is.
         memory: bytes for buffers and for ordering.
         threads: workers.
@@ -90,7 +92,8 @@ class Ingest:
         order: OrderFn,
         sealer: Sealer,
         name: str,
-        opted_out: OptOuts,
+        pseudonyms: Pseudonyms,
+        suppressed: OptOuts,
         progress: ProgressFn | None,
         memory: int,
         threads: int,
@@ -100,7 +103,8 @@ class Ingest:
             folder.mkdir(mode=0o700)
         self._reader, self._grid, self._rules, self._suppress, self._buckets = reader, grid, rules, suppress, buckets
         self._sealer, self._name = sealer, name
-        self._order, self._known, self._progress, self._threads = order, opted_out, progress, threads
+        self._order, self._progress, self._threads = order, progress, threads
+        self._pseudonyms, self._known, self.leaving = pseudonyms, suppressed, OptOuts.union([])
         # Buffers that are never full are never written out: a delivery that fits stays in memory until it is ordered.
         seal = SpillSeal()
         self._spills = [Spill(self._spilled, w, buckets, memory * 5 // 8 // threads, seal) for w in range(threads)]
@@ -135,23 +139,20 @@ class Ingest:
         self._tell("read", total, total)
         new = OptOuts.union([o for part in parts for o in part])
         self.counts.reasons[REASONS.index("malformed")] += sum(f.malformed for f in files)
-        opted_out = OptOuts.union([self._known, new])
+        left = OptOuts.of(*self._pseudonyms.bases(new.high, new.low), new.reason)
+        self.leaving = left.without(self._known)
+        suppressed = OptOuts.union([self._known, left])
         log.info("ordering %d buckets", self._buckets)
         finished = [0]
 
         def settle(bucket: int) -> str | None:
-            name = self._settle(bucket, opted_out)
+            name = self._settle(bucket, suppressed)
             with self._lock:
                 finished[0] += 1
                 self._tell("order", finished[0], self._buckets)
             return name
 
-        written = [name for name in self._parallel(settle, range(self._buckets)) if name]
-        added = new.without(self._known)
-        if len(added):
-            self._write(added.table(), OPTOUTS)
-            written.append(OPTOUTS)
-        return written
+        return [name for name in self._parallel(settle, range(self._buckets)) if name]
 
     def _tell(self, stage: str, done: int, total: int) -> None:
         if self._progress is not None:
@@ -188,9 +189,9 @@ class Ingest:
         with self._lock:
             self.counts.reasons += counted
 
-    def _settle(self, bucket: int, opted_out: OptOuts) -> str | None:
+    def _settle(self, bucket: int, suppressed: OptOuts) -> str | None:
         """Orders the new rows of a bucket and writes its file: its name, or None if it got no row."""
-        table = self._ordered(bucket, opted_out)
+        table = self._ordered(bucket, suppressed)
         for spill in self._spills:
             spill.free(bucket)
         if table is None or not table.num_rows:
@@ -206,7 +207,7 @@ class Ingest:
         dictionary = [column for column in DICTIONARY if column in table.schema.names]
         write_file(self.segment / name, self._sealer.seal(table, f"{self._name}/{name}", dictionary))
 
-    def _ordered(self, bucket: int, opted_out: OptOuts) -> pa.Table | None:
+    def _ordered(self, bucket: int, suppressed: OptOuts) -> pa.Table | None:
         parts = load(bucket, self._spills)
         total = sum(p.n for p in parts)
         if total <= self._most_rows:
@@ -214,25 +215,30 @@ class Ingest:
             for piece in (piece for part in parts for piece in part.pieces(READ_ROWS)):
                 packed[at : at + len(piece)] = piece
                 at += len(piece)
-            return self._merge(None, [self._accept(packed, opted_out)], final=True)
+            return self._merge(None, [self._accept(packed, suppressed)], final=True)
         # Too many rows for one go: what has been read is ordered, and cut to the cap of each device, before more is read.
         kept: pa.Table | None = None
         waiting: list[pa.Table] = []
         for packed in (piece for part in parts for piece in part.pieces(self._most_rows // 2)):
-            waiting.append(self._accept(packed, opted_out))
+            waiting.append(self._accept(packed, suppressed))
             # Not before they are half as many as those that are ordered already: the work stays in proportion to the rows, whatever a device sends.
             if sum(t.num_rows for t in waiting) >= max(self._most_rows // 2, 0 if kept is None else kept.num_rows // 2):
                 kept, waiting = self._merge(kept, waiting, final=False), []
         return self._merge(kept, waiting, final=True)
 
-    def _accept(self, packed: Ints, opted_out: OptOuts) -> pa.Table:
-        reasons = opted_out.reasons(packed[:, 0], packed[:, 1])
+    def _accept(self, packed: Ints, suppressed: OptOuts) -> pa.Table:
+        """The rows that may be stored, under their pseudonyms."""
+        which, high, low = distinct(packed)
+        bases = self._pseudonyms.bases(high, low)
+        reasons = suppressed.reasons(*bases)
+        rename(packed, which, *self._pseudonyms.of_bases(*bases))
         if reasons.any():
-            counted = np.bincount(reasons, minlength=len(REASONS))
+            of_rows = reasons[which]
+            counted = np.bincount(of_rows, minlength=len(REASONS))
             with self._lock:
                 self.counts.reasons[1:] += counted[1:]
                 self.counts.reasons[0] -= len(packed) - int(counted[0])
-            packed = packed[reasons == 0]
+            packed = packed[of_rows == 0]
         return unpack(packed, self._grid.region.cells)
 
     def _merge(self, kept: pa.Table | None, new: list[pa.Table], final: bool) -> pa.Table | None:

@@ -1,4 +1,7 @@
-"""The secret key of the pseudonyms: 32 random bytes in a file of its own, readable by its owner alone, never inside the store."""
+"""The master key: 32 random bytes from a file of its own that its owner alone may read, from the environment, or from a command of a key service.
+
+It wraps the secrets of stores and lists, and makes nothing else; it is never inside a store.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import hashlib
 import hmac
 import os
 import secrets
+import shlex
 import stat
+import subprocess
 from pathlib import Path
 
 from flockwise.errors import ConfigError, RuleError, StoreError
@@ -14,6 +19,8 @@ from flockwise.errors import ConfigError, RuleError, StoreError
 __all__ = ["KEY_BYTES", "create", "derive", "load"]
 
 KEY_BYTES = 32
+COMMAND_SECONDS = 30
+_EXPECTED = f"{2 * KEY_BYTES} hexadecimal digits"
 
 
 def create(path: Path) -> None:
@@ -45,14 +52,50 @@ def create(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def load(path: Path) -> bytes:
-    """The 32 bytes of a key file.
+def load(source: Path | str) -> bytes:
+    """The 32 bytes of a key.
+
+    Args:
+        source: a file; "env:NAME", an environment variable; or "command:...", a command that prints the key, run without a shell and with a time limit.
 
     Raises:
-        ConfigError: the file is missing (STORE_KEY_MISSING).
-        RuleError: others than its owner may read or write it (STORE_KEY_MODE).
+        ConfigError: it is missing (STORE_KEY_MISSING), or the command fails (STORE_KEY_COMMAND). Nothing that a command prints is repeated.
+        RuleError: others than its owner may read or write the file (STORE_KEY_MODE).
         StoreError: it is not 64 hexadecimal digits (STORE_KEY_BAD).
     """
+    text = str(source)
+    if text.startswith("env:"):
+        return _parsed(_from_environment(text.removeprefix("env:")).encode(), text)
+    if text.startswith("command:"):
+        return _parsed(_from_command(text.removeprefix("command:")), text.split()[0])
+    return _parsed(_from_file(Path(source)), text)
+
+
+def _from_environment(name: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError as error:
+        raise ConfigError(
+            "STORE_KEY_MISSING", what="The master key is not in the environment.", got=name, expected=_EXPECTED, fix="Set the variable, or correct [store] key."
+        ) from error
+
+
+def _from_command(command: str) -> bytes:
+    try:
+        words = shlex.split(command)
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=True)  # noqa: S603 - the study names it
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
+        raise ConfigError(
+            "STORE_KEY_COMMAND",
+            what="The command that gives the master key fails.",
+            got=type(error).__name__,
+            expected=f"exit code 0 within {COMMAND_SECONDS} seconds, and {_EXPECTED} on its standard output",
+            fix="Run it by hand as the same user.",
+        ) from None  # the error holds what the command printed
+    return done.stdout
+
+
+def _from_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -60,7 +103,7 @@ def load(path: Path) -> bytes:
     except OSError as error:
         raise ConfigError(
             "STORE_KEY_MISSING",
-            what="The key file of the pseudonyms can't be read.",
+            what="The master key's file can't be read.",
             got=f"{path}: {type(error).__name__}",
             expected="the file that flockwise init wrote",
             fix="Correct [store] key, or bring the file back from its safe place.",
@@ -68,23 +111,21 @@ def load(path: Path) -> bytes:
     if mode & 0o077:
         raise RuleError(
             "STORE_KEY_MODE",
-            what="Others than its owner have rights on the key file of the pseudonyms.",
+            what="Others than its owner have rights on the master key's file.",
             got=f"{path}: mode {mode:04o}",
             expected="mode 0600",
-            fix=f"Run: chmod 600 {path}. If others may have read it, make a new key and a new store.",
+            fix=f"Run: chmod 600 {path}. If others may have read it, make a new key and run flockwise rotate.",
         )
+    return text
+
+
+def _parsed(text: bytes, shown: str) -> bytes:
     try:
         key = bytes.fromhex(text.decode("ascii").strip())
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise StoreError(
-            "STORE_KEY_BAD",
-            what="The key file of the pseudonyms does not hold a key.",
-            got=str(path),
-            expected=f"{2 * KEY_BYTES} hexadecimal digits",
-            fix="Correct [store] key, or bring the file back from its safe place.",
-        )
+        raise StoreError("STORE_KEY_BAD", what="What [store] key names is not a key.", got=shown, expected=_EXPECTED, fix="Correct [store] key.")
     return key
 
 

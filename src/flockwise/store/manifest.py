@@ -13,7 +13,7 @@ from typing import Any
 
 from flockwise.base.files import write_durably
 from flockwise.config import Study
-from flockwise.errors import StoreError
+from flockwise.errors import RuleError, StoreError
 
 __all__ = ["FORMAT", "MANIFEST", "Manifest", "Segment", "settings_of", "write_file"]
 
@@ -59,6 +59,9 @@ class Manifest:
         buckets: a power of two.
         state: names the content: another one after every change, and nothing that can be computed from rows.
         made: how many segments have been made: their names are never used again.
+        list_id: tells the data set's suppression list from another.
+        forgotten: number of the newest request of the suppression list that the files know.
+        purged: the day on which the pings and their keys were destroyed.
         segments: in the order in which they were added.
         deliveries: keyed digests of the contents that were ingested, each with how it was read.
         places: digest of the list of sensitive places by which every row of the store was cut; empty if there is none.
@@ -71,6 +74,9 @@ class Manifest:
     buckets: int
     state: str
     made: int = 0
+    list_id: str = ""
+    forgotten: int = 0
+    purged: str = ""
     segments: tuple[Segment, ...] = ()
     deliveries: tuple[str, ...] = ()
     places: str = ""
@@ -86,11 +92,29 @@ class Manifest:
             "buckets": self.buckets,
             "state": self.state,
             "made": self.made,
+            "list_id": self.list_id,
+            "forgotten": self.forgotten,
+            "purged": self.purged,
             "segments": [{"name": s.name, "files": list(s.files), "deliveries": list(s.deliveries)} for s in self.segments],
             "deliveries": list(self.deliveries),
             "places": self.places,
         }
         return json.dumps(body | {"seal": _seal(body, key)}, indent=1, sort_keys=True) + "\n"
+
+    def require_pings(self) -> None:
+        """Refuses a store that was purged.
+
+        Raises:
+            RuleError: STORE_PURGED.
+        """
+        if self.purged:
+            raise RuleError(
+                "STORE_PURGED",
+                what="The pings of this store were purged, as its retention schedule says.",
+                got=f"on {self.purged}",
+                state="Nothing of them is left. Releases that were published stay.",
+                fix="A new window needs a new study and a new [store] path.",
+            )
 
     @classmethod
     def read(cls, root: Path) -> Manifest:
@@ -116,6 +140,9 @@ class Manifest:
                 buckets=int(body["buckets"]),
                 state=str(body["state"]),
                 made=int(body["made"]),
+                list_id=str(body["list_id"]),
+                forgotten=int(body["forgotten"]),
+                purged=str(body["purged"]),
                 segments=tuple(Segment(str(s["name"]), tuple(str(f) for f in s["files"]), tuple(str(d) for d in s["deliveries"])) for s in body["segments"]),
                 deliveries=tuple(str(d) for d in body["deliveries"]),
                 places=str(body.get("places", "")),
@@ -163,31 +190,33 @@ class Manifest:
             return bool(settings[name] <= self.settings.get(name, -1))
         return bool(settings[name] == self.settings.get(name))
 
+    def emptied(self, day: str) -> Manifest:
+        """The manifest after a purge: what the store was made for, and nothing else."""
+        return Manifest(self.settings, self.key_id, "", self.buckets, "", self.made, list_id=self.list_id, forgotten=self.forgotten, purged=day)
+
+    def replaced(self, segments: tuple[Segment, ...], *, forgotten: int, keys: str, state: str) -> Manifest:
+        """The manifest after its segments were rewritten."""
+        return replace(self, segments=segments, made=self.made + len(segments), forgotten=forgotten, keys=keys, state=state)
+
     def next_segment(self) -> str:
         """The name of the next segment."""
         return f"{self.made + 1:06d}"
 
-    def with_delivery(self, segment: Segment | None, deliveries: list[str], places: str = "") -> Manifest:
+    def with_delivery(self, segment: Segment | None, deliveries: list[str], forgotten: int, places: str = "") -> Manifest:
         """The manifest after one more ingest, whose rows were cut by a list of sensitive places (its digest)."""
         segments = self.segments if segment is None else (*self.segments, segment)
         state = hashlib.sha256(json.dumps([self.state, sorted(deliveries)]).encode()).hexdigest()
         cut = self.places if self.segments else places
         made = self.made + (segment is not None)
-        return replace(self, segments=segments, deliveries=(*self.deliveries, *deliveries), state=state, made=made, places=cut)
+        return replace(self, segments=segments, deliveries=(*self.deliveries, *deliveries), state=state, made=made, forgotten=forgotten, places=cut)
 
-    def without_deliveries(self, former: frozenset[str], opt_outs: str) -> Manifest:
-        """The manifest without the segments of some deliveries. Their opt-outs hold: a correction of rows takes none of them back.
+    def without_deliveries(self, former: frozenset[str]) -> Manifest:
+        """The manifest without the segments of some deliveries. Their opt-outs hold: the suppression list forgets none of them.
 
         Args:
             former: marks; no segment came from some of them and from others too.
-            opt_outs: name of the file of opt-outs.
         """
-        segments = []
-        for s in self.segments:
-            if not former & set(s.deliveries):
-                segments.append(s)
-            elif opt_outs in s.files:
-                segments.append(replace(s, files=(opt_outs,), deliveries=()))
+        segments = [s for s in self.segments if not former & set(s.deliveries)]
         state = hashlib.sha256(json.dumps([self.state, "without", sorted(former)]).encode()).hexdigest()
         return replace(self, segments=tuple(segments), deliveries=tuple(d for d in self.deliveries if d not in former), state=state)
 

@@ -1,21 +1,22 @@
-"""Pseudonyms: AES-CMAC with a 128-bit key over whole columns of identifiers.
+"""Pseudonyms: AES-CMAC with a 128-bit key and AES-128 over whole columns of identifiers.
 
-CMAC is computed as its definition says, state = AES(state xor block), but for all rows at once: step j encrypts the j-th block of every row that has one
-in a single ECB call of OpenSSL. There is no loop over rows in Python.
+CMAC of one block is AES(block xor subkey), computed for all rows in a single ECB call of OpenSSL. Only distinct devices cost a SHA-256 each.
 
 Source: NIST SP 800-38B; RFC 4493.
 """
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import numpy.typing as npt
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from numba import njit
 
 from flockwise.store import keys
 
-__all__ = ["LONGEST_ID", "Pseudonyms", "cmac_fixed", "cmac_texts"]
+__all__ = ["LONGEST_ID", "Pseudonyms", "cmac_fixed"]
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -36,10 +37,18 @@ class _Aes:
 
     def blocks(self, data: Bytes) -> Bytes:
         """Encrypted blocks of a contiguous (n, 16) array."""
+        return self._through(self._cipher.encryptor(), data)
+
+    def decrypted(self, data: Bytes) -> Bytes:
+        """The blocks whose encryption a contiguous (n, 16) array is."""
+        return self._through(self._cipher.decryptor(), data)
+
+    @staticmethod
+    def _through(context: CipherContext, data: Bytes) -> Bytes:
         if not data.size:
             return data.copy()
         out = np.empty(data.size + 16, np.uint8)
-        done = self._cipher.encryptor().update_into(data.data.cast("B"), out.data)
+        done = context.update_into(data.data.cast("B"), out.data)
         return out[:done].reshape(-1, 16)
 
 
@@ -67,71 +76,97 @@ def _fixed(aes: _Aes, values: Bytes) -> Bytes:
     return aes.blocks(block)
 
 
-def cmac_texts(key: bytes, data: Bytes, offsets: Ints) -> Bytes:
-    """The CMAC of each of n byte strings, as a (n, 16) array.
-
-    Args:
-        key: 16 bytes.
-        data: all strings, one after the other.
-        offsets: n + 1 positions in `data`.
-    """
-    return _texts(_Aes(key), data, offsets)
-
-
-def _texts(aes: _Aes, data: Bytes, offsets: Ints) -> Bytes:
-    blocks = np.maximum(1, (np.diff(offsets) + 15) // 16)
-    out = np.zeros((len(blocks), 16), np.uint8)
-    k1, k2 = np.frombuffer(aes.k1, np.uint8), np.frombuffer(aes.k2, np.uint8)
-    rows = np.arange(len(blocks))
-    for j in range(int(blocks.max(initial=0))):
-        if j:
-            rows = rows[blocks[rows] > j]
-        state = out if len(rows) == len(out) else out[rows]
-        _absorb(state, data, offsets, rows, blocks, j, k1, k2)
-        out[rows] = aes.blocks(state)
-    return out
-
-
-@njit(nogil=True, cache=True)
-def _absorb(state: Bytes, data: Bytes, offsets: Ints, rows: Ints, blocks: Ints, j: int, k1: Bytes, k2: Bytes) -> None:
-    for i in range(len(rows)):
-        row = rows[i]
-        start = offsets[row] + 16 * j
-        left = offsets[row + 1] - start
-        for b in range(min(left, 16)):
-            state[i, b] ^= data[start + b]
-        if j == blocks[row] - 1:
-            if left < 16:
-                state[i, left] ^= 0x80
-            for b in range(16):
-                state[i, b] ^= k1[b] if left == 16 else k2[b]
-
-
 class Pseudonyms:
-    """The pseudonyms of one data set and kind of identifier: 128 bits that mean nothing without the key.
+    """What stands for a device, in three steps that only keys connect.
+
+    - tag: while a delivery is read, one AES block of the identifier (of its SHA-256, if it is a text). It lives in memory and in sealed spills, and says in
+      which bucket a device lies.
+    - base: CMAC of the first 128 bits of the SHA-256 of the normalised identifier, under the data set's key. The suppression list holds these; they can be
+      computed from an identifier or from its hash, and are the same in every window.
+    - pseudonym: AES of the base under the store's window key. The store holds these; two stores have nothing in common.
 
     Args:
-        key: the 32 bytes of the key file.
-        device_type: "integer", "text" or "uuid"; each kind has a key of its own.
-        dataset: name of the population and supplier; the same identifier has unrelated pseudonyms in two data sets.
+        device_type: "integer", "text" or "uuid"; each kind has keys of its own.
+        window: key of the store's pseudonyms, 32 bytes.
+        marks: secret of the store that outlives the window key, 32 bytes; of the tags.
+        dataset: secret of the data set's suppression list, 32 bytes; of the bases.
     """
 
-    def __init__(self, key: bytes, device_type: str, dataset: str) -> None:
-        self._aes = _Aes(keys.derive(key, "pseudonym", device_type, dataset)[:16])
+    def __init__(self, device_type: str, *, window: bytes, marks: bytes, dataset: bytes) -> None:
+        self._kind = device_type
+        self._tag = _Aes(keys.derive(marks, "tag", device_type)[:16])
+        self._base = _Aes(keys.derive(dataset, "base", device_type)[:16])
+        self._window = _Aes(keys.derive(window, "pseudonym")[:16])
 
     def of_integers(self, ids: Ints) -> tuple[Ints, Ints]:
-        """High and low halves of the pseudonyms of 64-bit integers (8 bytes, big-endian)."""
+        """High and low halves of the tags of 64-bit integers (8 bytes, big-endian)."""
         block = np.empty((len(ids), 2), np.uint64)
-        _integer_blocks(ids, np.frombuffer(self._aes.k2, np.uint64), block)
-        return _halves(self._aes.blocks(block.view(np.uint8)))
+        _integer_blocks(ids, np.frombuffer(self._tag.k2, np.uint64), block)
+        return _halves(self._tag.blocks(block.view(np.uint8)))
 
     def of_uuids(self, ids: Bytes) -> tuple[Ints, Ints]:
-        """High and low halves of the pseudonyms of UUIDs, (n, 16) bytes."""
-        return _halves(_fixed(self._aes, ids))
+        """High and low halves of the tags of UUIDs, (n, 16) bytes."""
+        return _halves(_fixed(self._tag, ids))
 
     def of_texts(self, data: Bytes, offsets: Ints) -> tuple[Ints, Ints]:
-        """High and low halves of the pseudonyms of byte strings."""
-        return _halves(_texts(self._aes, data, offsets))
+        """High and low halves of the tags of byte strings."""
+        return _halves(_fixed(self._tag, _hashed_texts(data.tobytes(), offsets.tolist())))
+
+    def bases(self, high: Ints, low: Ints) -> tuple[Ints, Ints]:
+        """Halves of the bases of tags; about a microsecond each, so give each tag once."""
+        ids = self._tag.decrypted(_joined(high, low)).view(np.uint64)
+        if self._kind == "integer":
+            numbers = (ids[:, 0] ^ np.frombuffer(self._tag.k2, np.uint64)[0]).byteswap().view(np.int64)
+            return self.bases_of_hashes(_digests([str(i).encode() for i in numbers.tolist()]))
+        raw = (ids ^ np.frombuffer(self._tag.k1, np.uint64)).view(np.uint8)
+        return self.bases_of_hashes(raw if self._kind == "text" else _digests(_canonical(raw)))
+
+    def bases_of_hashes(self, hashes: Bytes) -> tuple[Ints, Ints]:
+        """Halves of the bases of (n, 16) first bytes of SHA-256 digests of normalised identifiers."""
+        return _halves(_fixed(self._base, hashes))
+
+    def of_bases(self, high: Ints, low: Ints) -> tuple[Ints, Ints]:
+        """Halves of the pseudonyms of bases."""
+        return _halves(self._window.blocks(_joined(high, low)))
+
+    def to_bases(self, high: Ints, low: Ints) -> tuple[Ints, Ints]:
+        """Halves of the bases of pseudonyms: what a change of the window key needs."""
+        return _halves(self._window.decrypted(_joined(high, low)))
+
+
+def _hashed_texts(data: bytes, offsets: list[int]) -> Bytes:
+    known: dict[bytes, bytes] = {}
+    out = []
+    for i in range(len(offsets) - 1):
+        text = data[offsets[i] : offsets[i + 1]]
+        found = known.get(text)
+        if found is None:
+            found = known[text] = hashlib.sha256(text).digest()[:16]
+        out.append(found)
+    return np.frombuffer(b"".join(out), np.uint8).reshape(-1, 16)
+
+
+def _digests(texts: list[bytes]) -> Bytes:
+    return np.frombuffer(b"".join([hashlib.sha256(t).digest()[:16] for t in texts]), np.uint8).reshape(-1, 16)
+
+
+_HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
+_DASHED = np.array([i for i in range(36) if i not in (8, 13, 18, 23)])
+
+
+def _canonical(raw: Bytes) -> list[bytes]:
+    """UUIDs as lower-case text with hyphens."""
+    out = np.full((len(raw), 36), ord("-"), np.uint8)
+    out[:, _DASHED[0::2]] = _HEX[raw >> 4]
+    out[:, _DASHED[1::2]] = _HEX[raw & 15]
+    text = out.tobytes()
+    return [text[i : i + 36] for i in range(0, len(text), 36)]
+
+
+def _joined(high: Ints, low: Ints) -> Bytes:
+    out = np.empty((len(high), 2), np.int64)
+    out[:, 0], out[:, 1] = high, low
+    return out.byteswap().view(np.uint8)
 
 
 def _halves(macs: Bytes) -> tuple[Ints, Ints]:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from flockwise.governance.places import Suppression
-from flockwise.store.ingest import DICTIONARY, OPTOUTS, ProgressFn
+from flockwise.store.ingest import DICTIONARY, ProgressFn
 from flockwise.store.manifest import Segment, write_file
 from flockwise.store.sealing import Sealer
 
@@ -20,21 +20,21 @@ __all__ = ["recut"]
 def recut(
     old: Sequence[Segment],
     names: Sequence[str],
-    load: Callable[[Segment, str], pa.Table],
+    load: Callable[[str], pa.Table],
     sealer: Sealer,
     suppress: Suppression,
     folder: Path,
     threads: int,
     progress: ProgressFn | None,
 ) -> list[Segment]:
-    """The same segments under new names, without the rows that are covered. Opt-outs stay as they are.
+    """The same segments under new names, without the rows that are covered.
 
     Memory: for each thread the rows of one bucket of one segment, and once more what is kept of them.
 
     Args:
         old: segments.
         names: of the new ones.
-        load: reads a file of a segment.
+        load: reads a file, by the name of its segment and its own.
         sealer: encrypts the new files.
         suppress: the list.
         folder: where a folder of each new segment goes; durable on return.
@@ -50,13 +50,12 @@ def recut(
 
     def one(item: tuple[Segment, str, str]) -> tuple[str, str] | None:
         segment, name, file = item
-        table = load(segment, file)
-        if file != OPTOUTS:
-            lat, lon, t = (table[c].to_numpy() for c in ("lat_e6", "lon_e6", "t_us"))
-            table = table.filter(pa.array(suppress(lat.astype(np.int32), lon.astype(np.int32), t.astype(np.int64)) == 0))
-            if not table.num_rows:
-                return None
-        write_file(folder / name / file, sealer.seal(table, f"{name}/{file}", [c for c in DICTIONARY if c in table.schema.names]))
+        table = load(f"{segment.name}/{file}")
+        lat, lon, t = (table[c].to_numpy() for c in ("lat_e6", "lon_e6", "t_us"))
+        table = table.filter(pa.array(suppress(lat.astype(np.int32), lon.astype(np.int32), t.astype(np.int64)) == 0))
+        if not table.num_rows:
+            return None
+        write_file(folder / name / file, sealer.seal(table, f"{name}/{file}", DICTIONARY))
         return name, file
 
     kept: dict[str, list[str]] = {name: [] for name in names}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import logging
@@ -11,14 +10,18 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property
+from datetime import date
+from functools import cached_property, partial
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from flockwise.base import clock
 from flockwise.base.cellgrid import CellGrid
 from flockwise.base.files import sync
 from flockwise.base.schemas import STORED_PINGS
@@ -29,8 +32,10 @@ from flockwise.governance.suppliers import consent_texts
 from flockwise.store import keys
 from flockwise.store.columns import Reader, WallClock
 from flockwise.store.compacting import check_replaced, merge
-from flockwise.store.ingest import OPTOUTS, Counts, Ingest, OrderFn, ProgressFn
+from flockwise.store.expiry import require_current
+from flockwise.store.ingest import Counts, Ingest, OrderFn, ProgressFn
 from flockwise.store.keyring import Keyring, key_id
+from flockwise.store.locking import LOCK, alone, locked
 from flockwise.store.manifest import MANIFEST, Manifest, Segment, damaged, settings_of
 from flockwise.store.optouts import OptOuts
 from flockwise.store.pseudonym import Pseudonyms
@@ -38,8 +43,10 @@ from flockwise.store.readers import read_lock, write_lock
 from flockwise.store.reading import OpenFile, open_file
 from flockwise.store.recut import recut
 from flockwise.store.report import IngestReport
+from flockwise.store.rewriting import KeepFn, load, renamed, rewrite
 from flockwise.store.sealing import BrokenSealError
 from flockwise.store.sources import SourceFile, find
+from flockwise.store.suppression import Suppression
 
 __all__ = ["Store"]
 
@@ -50,7 +57,7 @@ MOST_SEGMENTS, NEWEST_APART = 16, 8
 """From how many segments on an ingest merges them, and how many of the newest stay apart, so that a supplier can still correct them."""
 LEAST_BUCKETS, MOST_BUCKETS = 4, 2048
 
-SEGMENTS, STAGING, LOCK = "segments", "staging", "lock"
+SEGMENTS, STAGING = "segments", "staging"
 
 
 class Store:
@@ -62,6 +69,8 @@ class Store:
     def __init__(self, study: Study, manifest: Manifest, key: bytes, ring: Keyring) -> None:
         self._study, self._manifest, self._key, self._ring = study, manifest, key, ring
         self._root = study.store.path
+        self._list = Suppression.open(study, key)
+        self._list.require(manifest.list_id, manifest.forgotten)
 
     @classmethod
     def create(cls, study: Study) -> Store:
@@ -75,10 +84,10 @@ class Store:
             RuleError: STORE_KEY_MODE, STORE_MODE.
         """
         root = study.store.path
-        if study.store.key.resolve().is_relative_to(root.resolve()):
+        if study.store.key_file is not None and study.store.key_file.resolve().is_relative_to(root.resolve()):
             raise ConfigError(
                 "STORE_KEY_INSIDE",
-                what="The key of the pseudonyms must not lie in the store.",
+                what="The master key must not lie in the store.",
                 got=str(study.store.key),
                 fix="Name a file outside the store in [store] key.",
             )
@@ -103,8 +112,9 @@ class Store:
         for name in (SEGMENTS, STAGING):
             (root / name).mkdir(mode=0o700, exist_ok=True)
         buckets = 1 << max(0, -(-study.privacy.panel_bound // DEVICES_PER_BUCKET) - 1).bit_length()
-        ring = Keyring.new()
-        manifest = Manifest(settings_of(study), key_id(key), ring.wrapped(key), min(MOST_BUCKETS, max(LEAST_BUCKETS, buckets)), state=secrets.token_hex(32))
+        ring, most = Keyring.new(), min(MOST_BUCKETS, max(LEAST_BUCKETS, buckets))
+        listed = Suppression.open(study, key).id
+        manifest = Manifest(settings_of(study), key_id(key), ring.wrapped(key), most, state=secrets.token_hex(32), list_id=listed)
         manifest.write(root, ring.marks)
         return cls(study, manifest, key, ring)
 
@@ -114,19 +124,15 @@ class Store:
 
         Raises:
             StoreError: STORE_NOT_FOUND, STORE_DAMAGED, STORE_FORMAT; STORE_OTHER_STUDY if the study does not fit it.
-            ConfigError, RuleError: the key can't be used, or others have rights on the store (STORE_MODE).
+            ConfigError, RuleError: the key can't be used, others have rights on the store (STORE_MODE), or it was purged (STORE_PURGED).
         """
         root = study.store.path
         manifest = Manifest.read(root)
         _check_mode(root)
+        manifest.require_pings()
         key = keys.load(study.store.key)
         manifest.check(settings_of(study), key_id(key))
-        try:
-            ring = Keyring.unwrapped(key, manifest.keys)
-        except BrokenSealError as error:
-            raise damaged(root, f"{MANIFEST}: its keys can't be unwrapped") from error
-        manifest.check_seal(root, ring.marks)
-        return cls(study, manifest, key, ring)
+        return cls(study, manifest, key, _ring_of(root, manifest, key))
 
     def buckets(self) -> list[int]:
         """Numbers of the buckets: a public range, set when the store was made."""
@@ -143,31 +149,28 @@ class Store:
 
         Privacy: person-level; only the person stage may see it.
         """
-        tables = []
-        for segment in self._manifest.segments:
-            name = f"{bucket:04d}.parquet"
-            if name in segment.files:
-                tables.append(self._load(segment, name))
+        name, segments = f"{bucket:04d}.parquet", self._root / SEGMENTS
+        tables = [load(segments, f"{s.name}/{name}", self._ring) for s in self._manifest.segments if name in s.files]
         if not tables:
             return STORED_PINGS.empty_table()
         table = pa.concat_tables(tables)
-        if len(self._opted_out):
-            refused = self._opted_out.reasons(table["device_hi"].to_numpy(), table["device_lo"].to_numpy()) > 0
-            if refused.any():
-                table = table.filter(pa.array(~refused))
+        if len(self._suppressed):
+            stays = self._not_suppressed(table)
+            if not stays.all():
+                table = table.filter(pa.array(stays))
         return table
 
-    def _load(self, segment: Segment, name: str) -> pa.Table:
-        full = f"{segment.name}/{name}"
-        try:
-            with pa.OSFile(str(self._root / SEGMENTS / full), "rb") as file:
-                return self._ring.sealer().unseal(file, full)
-        except (BrokenSealError, OSError) as error:
-            raise damaged(self._root, f"{SEGMENTS}/{full}: {type(error).__name__}") from error
-
     @cached_property
-    def _opted_out(self) -> OptOuts:
-        return OptOuts.union([OptOuts.from_table(self._load(s, OPTOUTS)) for s in self._manifest.segments if OPTOUTS in s.files])
+    def _suppressed(self) -> OptOuts:
+        """Pseudonyms of what is on the suppression list."""
+        bases = self._list.bases()
+        return OptOuts.of(*self._pseudonyms(self._ring).of_bases(bases.high, bases.low), bases.reason)
+
+    def _not_suppressed(self, table: pa.Table) -> npt.NDArray[np.bool_]:
+        return np.asarray(self._suppressed.reasons(table["device_hi"].to_numpy(), table["device_lo"].to_numpy()) == 0)
+
+    def _pseudonyms(self, ring: Keyring) -> Pseudonyms:
+        return Pseudonyms(self._study.input.device_type, window=ring.window, marks=ring.marks, dataset=self._list.ring.window)
 
     @property
     def places_digest(self) -> str:
@@ -175,8 +178,11 @@ class Store:
         return self._manifest.places
 
     def content_digest(self) -> str:
-        """A name (hexadecimal) for what the store holds: another one after every change. Stays inside."""
-        return self._manifest.state
+        """A name (hexadecimal) for what can be read: another one after every change of the store or of the suppression list. Stays inside.
+
+        Any change of the list counts, whether the store holds a device on it or not: that the name stayed the same would tell.
+        """
+        return hashlib.sha256(f"{self._manifest.state} {self._list.version}".encode()).hexdigest()
 
     def keyed_digest(self, plan: str = "") -> str:
         """HMAC-SHA256 of the content's name under a secret of the store. Without a plan it is for the ledger alone.
@@ -216,12 +222,13 @@ class Store:
 
         Raises:
             DataError: a source or a file as a whole can't be used; the codes start with INGEST_. INGEST_REPLACE_UNKNOWN, INGEST_REPLACE_MIXED.
-            RuleError: INGEST_AD_AUCTION, for a file with columns of an ad auction.
-            RuleError: the list of sensitive places is missing, not reviewed, stale, or overdue in the store (PLACES_...).
+            RuleError: INGEST_AD_AUCTION, for a file with columns of an ad auction; the retention has ended (STORE_EXPIRED); the list of sensitive places is
+                missing, not reviewed, stale, or overdue in the store (PLACES_...).
             StoreError: another ingest is running (STORE_BUSY); no room or rights to write (STORE_WRITE).
 
         Privacy: the counts are not charged and must not be published. A row's fate depends on its own device's rows and public limits alone.
         """
+        require_current(self._study)
         memory_mb, threads = memory_mb or self._study.engine.megabytes, threads or self._study.engine.workers
         with self._changing():
             former = find(replace) if replace else []
@@ -233,7 +240,7 @@ class Store:
             if former:
                 marks = dict(zip(self._marks(former, threads), former, strict=True))
                 check_replaced(self._manifest, {mark: file.shown for mark, file in marks.items()})
-                self._manifest = self._manifest.without_deliveries(frozenset(marks), OPTOUTS)
+                self._manifest = self._manifest.without_deliveries(frozenset(marks))
             fresh, deliveries = self._fresh(found, threads, progress)
             if not fresh:
                 if former:
@@ -261,8 +268,6 @@ class Store:
                         fix="Ingest again when the delivery is complete.",
                     )
                 self._commit(staging, deliveries)
-            except OSError as error:
-                raise _unwritable(self._root, error) from error
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
             if len(self._manifest.segments) > MOST_SEGMENTS:
@@ -305,7 +310,7 @@ class Store:
             reader=Reader(
                 study.input,
                 WallClock(zone, window.start_us, window.end_us) if zone else None,
-                Pseudonyms(self._key, study.input.device_type, study.ledger.dataset),
+                self._pseudonyms(self._ring),
                 study.purpose,
                 texts,
             ),
@@ -316,20 +321,26 @@ class Store:
             order=order,
             sealer=self._ring.sealer(),
             name=self._manifest.next_segment(),
-            opted_out=self._opted_out,
+            pseudonyms=self._pseudonyms(self._ring),
+            suppressed=self._list.bases(),
             progress=progress,
             memory=max(16, memory_mb) << 20,
             threads=threads,
         )
         self._files = work.run(files)
+        self._leaving = work.leaving
         return work.counts
 
     def _commit(self, staging: Path, deliveries: list[str]) -> None:
+        known = self._list.number
+        number = self._list.add(self._leaving, clock.today(), "delivery") if len(self._leaving) else known
+        # What this delivery opts out is not in its own segment; older segments hold it until they are rewritten.
+        forgotten = number if not self._manifest.segments and self._manifest.forgotten == known and number <= known + 1 else self._manifest.forgotten
         segment = None
         if self._files:
             segment = Segment(self._manifest.next_segment(), tuple(self._files), tuple(deliveries))
             self._move_in(staging / "segment", segment.name)
-        self._settle(self._manifest.with_delivery(segment, deliveries, "" if self._cut is None else self._cut.digest))
+        self._settle(self._manifest.with_delivery(segment, deliveries, forgotten, "" if self._cut is None else self._cut.digest))
 
     def _move_in(self, made: Path, name: str) -> None:
         """Moves a new segment to its place, where nobody knows of it yet."""
@@ -341,7 +352,10 @@ class Store:
         """Makes a manifest the store's: from here on the change is done."""
         manifest.write(self._root, self._ring.marks)
         self._manifest = manifest
-        self.__dict__.pop("_opted_out", None)
+        self._drop_cached()
+
+    def _drop_cached(self) -> None:
+        self.__dict__.pop("_suppressed", None)
 
     def compact(self, order: OrderFn, progress: ProgressFn | None = None, *, threads: int | None = None) -> None:
         """Merges all segments but the newest few into one, as an ingest does by itself once there are many. The content is the same, and so is its digest.
@@ -364,7 +378,7 @@ class Store:
         name = self._manifest.next_segment()
         staging = Path(tempfile.mkdtemp(dir=self._root / STAGING))
         try:
-            merged = merge(old, name, self._load, self._ring.sealer(), order, staging, threads, progress)
+            merged = merge(old, name, partial(load, self._root / SEGMENTS, ring=self._ring), self._ring.sealer(), order, staging, threads, progress)
             self._move_in(staging, name)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -407,61 +421,111 @@ class Store:
         names = [f"{made + i:06d}" for i in range(1, len(old) + 1)]
         staging = Path(tempfile.mkdtemp(dir=self._root / STAGING))
         try:
-            new = recut(old, names, self._load, self._ring.sealer(), places.suppression(self._study, found), staging, threads, progress)
+            read, suppress = partial(load, self._root / SEGMENTS, ring=self._ring), places.suppression(self._study, found)
+            new = recut(old, names, read, self._ring.sealer(), suppress, staging, threads, progress)
             kept = [s for s in new if s.files]
             for segment in kept:
                 self._move_in(staging / segment.name, segment.name)
-        except OSError as error:
-            raise _unwritable(self._root, error) from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         self._settle(self._manifest.with_cut(kept, made + len(old), found.digest))
+
+    def forget(self, listed: OptOuts | None, received: date, progress: ProgressFn | None = None) -> int:
+        """Puts bases on the suppression list, and writes every file anew without any device on it.
+
+        From the moment the list is written nothing of these devices is read or stored. Files, time and result are the same whether a device was there.
+
+        Args:
+            listed: bases; None carries out what waits.
+            received: when the request was received.
+            progress: told ("rewrite", files done, files).
+
+        Returns:
+            How many files were rewritten.
+
+        Raises:
+            StoreError: STORE_BUSY, STORE_DAMAGED, STORE_WRITE, SUPPRESSION_WRITE.
+        """
+        if listed is not None:
+            self._list.add(listed, received, "list", always=True)
+        with self._changing():
+            return self._rewrite(self._not_suppressed, progress, self._ring, self._list.number, keeps_state=False)
+
+    def renew(self, progress: ProgressFn | None = None) -> int:
+        """Writes every file anew under another window key, with other pseudonyms. What is stored stays the same, and so does its digest.
+
+        Returns:
+            How many files were rewritten.
+        """
+        with self._changing():
+            ring = self._ring.with_new_window()
+            change = partial(renamed, self._pseudonyms(self._ring), self._pseudonyms(ring))
+            return self._rewrite(self._not_suppressed, progress, ring, self._list.number, keeps_state=True, change=change)
+
+    def _rewrite(
+        self,
+        keep: KeepFn,
+        progress: ProgressFn | None,
+        ring: Keyring,
+        forgotten: int,
+        *,
+        keeps_state: bool,
+        change: Callable[[pa.Table], pa.Table] | None = None,
+    ) -> int:
+        manifest = self._manifest
+        staging = Path(tempfile.mkdtemp(dir=self._root / STAGING))
+        try:
+            made = rewrite(self._root / SEGMENTS, manifest, self._ring, staging, keep, new_ring=ring, change=change, progress=progress)
+            for segment in made:
+                self._move_in(staging / segment.name, segment.name)
+            state = manifest.state if keeps_state else hashlib.sha256(f"{manifest.state} {secrets.token_hex(32)}".encode()).hexdigest()
+            self._ring = ring
+            self._settle(manifest.replaced(made, forgotten=forgotten, keys=ring.wrapped(self._key), state=state))
+            _remove(self._root / SEGMENTS, [s.name for s in manifest.segments])
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        return sum(len(s.files) for s in manifest.segments)
 
     @contextmanager
     def reading(self) -> Iterator[Store]:
         """This store as it is now, for as long as the block lasts: what an ingest adds or merges meanwhile is not seen, and no file that is needed goes."""
         with read_lock(self._root / SEGMENTS):
             self._refresh()
-            self.__dict__.pop("_opted_out", None)
             yield self
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Holds the lock, on the store as it is now; after an error this object knows the store as it was."""
-        with self._locked():
-            self._refresh()
-            self.__dict__.pop("_opted_out", None)
-            _clean(self._root, self._manifest)
-            try:
-                yield
-            except BaseException:
+        """Holds the lock, on the store as it is now; after an error this object knows the store as it was. An error of the disk becomes STORE_WRITE."""
+        try:
+            with locked(self._root):
                 self._refresh()
-                self.__dict__.pop("_opted_out", None)
-                raise
+                _clean(self._root, self._manifest)
+                try:
+                    yield
+                except BaseException:
+                    self._refresh()
+                    raise
+        except OSError as error:
+            raise _unwritable(self._root, error) from error
 
     def _refresh(self) -> None:
         """What another process may have changed since this store was opened."""
-        self._manifest = Manifest.read(self._root)
-        self._manifest.check_seal(self._root, self._ring.marks)
+        manifest = Manifest.read(self._root)
+        manifest.require_pings()
+        self._ring = _ring_of(self._root, manifest, self._key)
+        self._manifest = manifest
+        self._list.refresh()
+        self._list.require(manifest.list_id, manifest.forgotten)
+        self._drop_cached()
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Only one process writes. The lock goes with the process, however it ends."""
-        handle = os.open(self._root / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise StoreError(
-                    "STORE_BUSY",
-                    what="Another ingest is writing to this store.",
-                    got=str(self._root),
-                    state="Nothing was stored by this one.",
-                    fix="Wait until it has ended, and ingest again.",
-                ) from error
-            yield
-        finally:
-            os.close(handle)
+
+def _ring_of(root: Path, manifest: Manifest, key: bytes) -> Keyring:
+    try:
+        ring = Keyring.unwrapped(key, manifest.keys)
+    except BrokenSealError as error:
+        raise damaged(root, f"{MANIFEST}: its keys can't be unwrapped") from error
+    manifest.check_seal(root, ring.marks)
+    return ring
 
 
 def _unwritable(root: Path, error: OSError) -> StoreError:
@@ -505,6 +569,22 @@ def _clean(root: Path, manifest: Manifest) -> None:
             shutil.rmtree(leftover)
     for draft in root.glob(f".{MANIFEST}.*.part"):
         draft.unlink()
+
+
+def _remove(segments: Path, names: list[str]) -> None:
+    """Removes segments that count no more, as soon as nobody reads them."""
+    try:
+        with alone(segments):
+            for name in names:
+                shutil.rmtree(segments / name)
+    except OSError as error:
+        raise StoreError(
+            "STORE_LEFTOVER",
+            what="Old files of the store can't be removed.",
+            got=os.strerror(error.errno) if error.errno else type(error).__name__,
+            state="The change is done: nothing reads the old files any more. But they are still there.",
+            fix="Check the rights on the folder, and run the command again: it removes them.",
+        ) from error
 
 
 def _report(counts: Counts, files: int, skipped: int) -> IngestReport:

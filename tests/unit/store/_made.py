@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from flockwise import config
 from flockwise.base.schemas import PING_ORDER
 from flockwise.config import Study
 from flockwise.store import Store, keys
+from flockwise.store.suppression import folder_of
 
 US = 1_000_000
 START_US = 1_772_409_600 * US  # 2026-03-02 00:00 UTC, the start of the window of `study`
 BOX = (-74.1, 40.6, -73.8, 40.9)
+
+OWN = ("key", "retention_days")
 
 INPUT = {
     "device": "device_id",
@@ -38,7 +42,7 @@ def study(folder: Path, *, panel: int = 1000, dataset: str = "panel", resolution
     (folder / "region.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
     body = {
         "name": "test",
-        "store": {"path": str(folder / "store"), "key": str(folder / "key"), "retention_days": 30},
+        "store": {"path": str(folder / "store"), "key": str(folder / "key"), "retention_days": 1830} | {k: parts[k] for k in OWN if k in parts},
         "ledger": {"path": str(folder / "ledger"), "dataset": dataset, "lifetime_epsilon": "4"},
         "region": {"geojson": str(folder / "region.geojson")},
         "window": {"start": "2026-03-02", "days": 2, "timezone": "UTC"} | parts.get("window", {}),
@@ -104,6 +108,30 @@ def rows(vault: Store) -> list[tuple[int, ...]]:
 def bytes_of(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, by name; the lock is no content."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "lock"}
+
+
+def twin(made: Store, folder: Path, **parts: Any) -> Store:
+    """A copy of a store with its key and its suppression list, under a study in another folder."""
+    folder.mkdir()
+    for part in (made._root, folder_of(made._study)):
+        shutil.copytree(part, folder / part.name)
+    shutil.copy(made._study.store.key, folder / "key")
+    return Store.open(study(folder, **parts))
+
+
+def share_list(made: Store, folder: Path) -> None:
+    """Copies a store's key and suppression list: a device then has the same base in a new store of that folder."""
+    folder.mkdir()
+    shutil.copytree(folder_of(made._study), folder / folder_of(made._study).name)
+    shutil.copy(made._study.store.key, folder / "key")
+
+
+def by_base(vault: Store) -> list[tuple[int, ...]]:
+    """As `rows`, with bases for pseudonyms: these are the same in all stores that share a list."""
+    found = rows(vault)
+    high, low = (np.array([r[i] for r in found], np.int64) for i in (0, 1))
+    bases = vault._pseudonyms(vault._ring).to_bases(high, low)
+    return sorted((int(a), int(b), *r[2:]) for a, b, r in zip(*bases, found, strict=True))
 
 
 def content_of(vault: Store) -> dict[str, object]:

@@ -29,7 +29,7 @@ def read(folder: Path, column: pa.Array[Any], meaning: str, texts: ConsentTexts 
     table = pings(len(column)).append_column(meaning, column)
     mapping = study(folder, input={meaning: meaning, "consent": "agreed" if meaning == "consent_text" else None}).input
     table = table.append_column("agreed", pa.array([True] * len(column)))
-    reader = Reader(mapping, None, Pseudonyms(bytes(32), "integer", "panel"), "public-health", texts)
+    reader = Reader(mapping, None, Pseudonyms("integer", window=bytes(32), marks=bytes(32), dataset=bytes(32)), "public-health", texts)
     return reader.read(table.combine_chunks().to_batches()[0])
 
 

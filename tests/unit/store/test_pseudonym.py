@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import hashlib
 import uuid
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.cmac import CMAC
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flockwise.store import keys
-from flockwise.store.pseudonym import Pseudonyms, cmac_fixed, cmac_texts
+from flockwise.store.pseudonym import Pseudonyms, cmac_fixed
+from flockwise.store.renaming import distinct, rename
 
 RFC_KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
-RFC_TEXT = bytes.fromhex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710")
+RFC_TEXT = bytes.fromhex("6bc1bee22e409f96e93d7e117393172a")
 SECRET = bytes(range(32))
 
 
@@ -23,28 +27,9 @@ def oracle(key: bytes, message: bytes) -> bytes:
     return mac.finalize()
 
 
-def packed(messages: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
-    return np.frombuffer(b"".join(messages), np.uint8), np.concatenate([[0], np.cumsum([len(m) for m in messages])]).astype(np.int64)
-
-
-@pytest.mark.parametrize(
-    ("length", "expected"),
-    [
-        (0, "bb1d6929e95937287fa37d129b756746"),
-        (16, "070a16b46b4d4144f79bdd9dd04a287c"),
-        (40, "dfa66747de9ae63030ca32611497c827"),
-        (64, "51f0bebf7e3b9d92fc49741779363cfe"),
-    ],
-)
-def test_the_vectors_of_rfc_4493(length: int, expected: str) -> None:
-    assert cmac_texts(RFC_KEY, *packed([RFC_TEXT[:length]])).tobytes().hex() == expected
-
-
-@settings(deadline=None)  # the first call compiles
-@given(st.lists(st.binary(max_size=70), max_size=30))
-def test_texts_of_mixed_lengths_equal_the_oracle(messages: list[bytes]) -> None:
-    found = cmac_texts(RFC_KEY, *packed(messages))
-    assert [row.tobytes() for row in found] == [oracle(RFC_KEY, m) for m in messages]
+def test_the_vector_of_rfc_4493() -> None:
+    block = np.frombuffer(RFC_TEXT, np.uint8).reshape(1, 16)
+    assert cmac_fixed(RFC_KEY, block).tobytes().hex() == "070a16b46b4d4144f79bdd9dd04a287c"
 
 
 @pytest.mark.parametrize("width", [1, 8, 15, 16])
@@ -57,25 +42,77 @@ def halves(macs: list[bytes]) -> tuple[list[int], list[int]]:
     return [int.from_bytes(m[:8], "big", signed=True) for m in macs], [int.from_bytes(m[8:], "big", signed=True) for m in macs]
 
 
+def names(kind: str, **secrets: bytes) -> Pseudonyms:
+    return Pseudonyms(kind, **({"window": SECRET, "marks": SECRET, "dataset": SECRET} | secrets))
+
+
+def base(kind: str, text: bytes, dataset: bytes = SECRET) -> bytes:
+    """A base as its definition says: CMAC of the first 16 bytes of SHA-256 of the normalised identifier."""
+    return oracle(keys.derive(dataset, "base", kind)[:16], hashlib.sha256(text).digest()[:16])
+
+
+def pseudonym(of: bytes, window: bytes = SECRET) -> bytes:
+    return Cipher(AES(keys.derive(window, "pseudonym")[:16]), ECB()).encryptor().update(of)
+
+
 @settings(deadline=None)  # the first call compiles
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
-def test_integers_are_eight_bytes_big_endian(ids: list[int]) -> None:
-    key = keys.derive(SECRET, "pseudonym", "integer", "d")[:16]
-    high, low = Pseudonyms(SECRET, "integer", "d").of_integers(np.array(ids, np.int64))
-    assert (high.tolist(), low.tolist()) == halves([oracle(key, i.to_bytes(8, "big", signed=True)) for i in ids])
+def test_integers_in_decimal_digits(ids: list[int]) -> None:
+    made = names("integer")
+    high, low = made.of_integers(np.array(ids, np.int64))
+    tag = keys.derive(SECRET, "tag", "integer")[:16]
+    assert (high.tolist(), low.tolist()) == halves([oracle(tag, i.to_bytes(8, "big", signed=True)) for i in ids])
+    bases = made.bases(high, low)
+    assert (bases[0].tolist(), bases[1].tolist()) == halves([base("integer", str(i).encode()) for i in ids])
 
 
-def test_uuids_are_sixteen_bytes() -> None:
-    ids = [uuid.UUID(int=i**7) for i in range(1, 20)]
-    key = keys.derive(SECRET, "pseudonym", "uuid", "d")[:16]
-    high, low = Pseudonyms(SECRET, "uuid", "d").of_uuids(np.frombuffer(b"".join(i.bytes for i in ids), np.uint8).reshape(-1, 16))
-    assert (high.tolist(), low.tolist()) == halves([oracle(key, i.bytes) for i in ids])
+@settings(deadline=None)
+@given(st.lists(st.uuids(), max_size=20))
+def test_uuids_in_lower_case_with_hyphens(ids: list[uuid.UUID]) -> None:
+    made = names("uuid")
+    raw = np.frombuffer(b"".join(i.bytes for i in ids), np.uint8).reshape(-1, 16)
+    bases = made.bases(*made.of_uuids(raw))
+    assert (bases[0].tolist(), bases[1].tolist()) == halves([base("uuid", str(i).encode()) for i in ids])
+    hashes = np.frombuffer(b"".join(hashlib.sha256(str(i).encode()).digest()[:16] for i in ids), np.uint8).reshape(-1, 16)
+    assert [h.tolist() for h in made.bases_of_hashes(hashes)] == [b.tolist() for b in bases]
 
 
-def test_kinds_data_sets_and_keys_are_unrelated() -> None:
+@settings(deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=70), max_size=30))
+def test_texts_as_they_are(texts: list[bytes]) -> None:
+    made = names("text")
+    data, offsets = np.frombuffer(b"".join(texts), np.uint8), np.concatenate([[0], np.cumsum([len(t) for t in texts])]).astype(np.int64)
+    bases = made.bases(*made.of_texts(data, offsets))
+    assert (bases[0].tolist(), bases[1].tolist()) == halves([base("text", t) for t in texts])
+
+
+def test_a_pseudonym_is_one_block_of_aes_and_goes_back_with_its_key() -> None:
+    made = names("integer")
+    bases = made.bases(*made.of_integers(np.arange(50)))
+    found = made.of_bases(*bases)
+    assert (found[0].tolist(), found[1].tolist()) == halves([pseudonym(base("integer", str(i).encode())) for i in range(50)])
+    assert [h.tolist() for h in made.to_bases(*found)] == [b.tolist() for b in bases]
+    other = names("integer", window=bytes(32)).of_bases(*bases)
+    assert not set(found[0].tolist()) & set(other[0].tolist())
+
+
+def test_kinds_data_sets_windows_and_tags_are_unrelated() -> None:
     one = np.array([7], np.int64)
-    found = {Pseudonyms(k, t, d).of_integers(one)[0][0] for k in (SECRET, bytes(32)) for t in ("integer", "text") for d in ("a", "b")}
-    assert len(found) == 8
+    made = [names(k, **{s: bytes(32)}) for k in ("integer", "text") for s in ("window", "marks", "dataset")]
+    assert len({m.of_integers(one)[0][0] for m in made}) == 4
+    assert len({m.bases_of_hashes(np.zeros((1, 16), np.uint8))[0][0] for m in made}) == 4
+    assert len({m.of_bases(one, one)[0][0] for m in made}) == 2
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=60))
+def test_each_device_of_packed_rows_once(pairs: list[tuple[int, int]]) -> None:
+    packed = np.array([[a, b, 9, 9, 9] for a, b in pairs], np.int64).reshape(-1, 5)
+    which, high, low = distinct(packed)
+    assert list(zip(high[which].tolist(), low[which].tolist(), strict=True)) == pairs
+    assert len(set(zip(high.tolist(), low.tolist(), strict=True))) == len(high)
+    rename(packed, which, high + 100, low + 200)
+    assert packed[:, :3].tolist() == [[a + 100, b + 200, 9] for a, b in pairs]
 
 
 def test_parts_of_a_derived_key_can_not_be_shifted() -> None:

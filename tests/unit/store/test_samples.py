@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -12,9 +12,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
+import pytest
 from tests.unit.store._made import order, rows, store
 
+from flockwise.base import clock
+
 DATA = Path(__file__).parents[2] / "data"
+
+
+@pytest.fixture(autouse=True)
+def then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The samples are older than any store may be."""
+    monkeypatch.setattr(clock, "now", lambda: datetime(2024, 1, 20, tzinfo=UTC))
+
+
 NAMES = {"device": "uid", "device_type": "text", "time": "timestamp", "lat": "latitude", "lon": "longitude"}
 
 
