@@ -11,6 +11,7 @@ from tests.unit.store._made import INPUT, START_US, order, pings, rows, store, w
 from flockwise.errors import DataError, StoreError
 from flockwise.store import Store
 from flockwise.store import store as storing
+from flockwise.store.locking import locked
 
 OPTING = {"opt_out": "out"}
 
@@ -167,6 +168,6 @@ def test_a_correction_waits_for_nobody(tmp_path: Path) -> None:
     vault = store(tmp_path / "s")
     first = write(pings(100, seed=1), tmp_path / "first.parquet")
     vault.ingest([first], order)
-    with vault._locked(), pytest.raises(StoreError) as caught:
+    with locked(vault._root), pytest.raises(StoreError) as caught:
         reopened(vault).ingest([write(pings(100, seed=2), tmp_path / "second.parquet")], order, replace=[first])
     assert caught.value.code == "STORE_BUSY"
