@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
+import shapely
 from click.testing import CliRunner
 
-from flockwise import config, trail
+from flockwise import api, config, trail
 from flockwise.cli import main
+from flockwise.governance.places import Listing, Source
 from flockwise.store import Store, keys
 
 SECOND = 1_000_000
@@ -25,14 +27,20 @@ DAY = 86_400 * SECOND
 START = 1_772_409_600 * SECOND  # 2026-03-02 00:00 UTC
 DAYS = 2
 BOX = (-74.1, 40.6, -73.8, 40.9)
+EASTERN = -73.89
+"""East of it lie the sensitive place and the gathering; rows that say nothing of them stay west."""
+CLINIC, RALLY = (40.75, -73.83), (40.65, -73.83)
+RALLY_US = (START + 12 * 3_600 * SECOND, START + 15 * 3_600 * SECOND)
+MARGIN_US = 2 * 3_600 * SECOND
 COLUMNS = ("device", "t", "lat", "lon", "acc", "agreed", "text", "for", "gone", "out")
 
 STUDY = """
 name = "Truth table"
 purpose = "public-health"
-store = { path = "pings.store", key = "pings.key", retention_days = 30 }
+store = { path = "pings.store", key = "pings.key", retention_days = 60 }
 ledger = { path = "pings.ledger", dataset = "panel", lifetime_epsilon = "4" }
 supplier = { file = "supplier.toml" }
+places = { file = "places.parquet", gatherings = "gatherings.csv" }
 trail = { path = "pings.trail", key = "pings.trail.key" }
 region = { geojson = "region.geojson" }
 window = { start = 2026-03-02, days = 2, timezone = "UTC" }
@@ -99,7 +107,7 @@ class Delivery:
             "device": np.resize(ids, n),
             "t": START + rng.permutation(DAYS * 86_400 * 10)[:n].astype(np.int64) * (SECOND // 10),  # no two rows of a block share an instant
             "lat": np.round(rng.uniform(BOX[1] + 0.01, BOX[3] - 0.01, n), 6),
-            "lon": np.round(rng.uniform(BOX[0] + 0.01, BOX[2] - 0.01, n), 6),
+            "lon": np.round(rng.uniform(BOX[0] + 0.01, EASTERN, n), 6),
             "acc": rng.integers(3, 200, n).astype(float),
             "agreed": np.where(np.arange(n) % 2 == 0, AGREED_A, AGREED_C),
             "text": np.where(np.arange(n) % 2 == 0, "A", "C").astype(object),
@@ -182,6 +190,20 @@ def later(rows: dict[str, Any]) -> None:
     rows["agreed"], rows["text"] = rows["t"] + SECOND, np.full(len(rows["t"]), "C", object)
 
 
+def near(place: tuple[float, float], metres: float, times: tuple[int, int] | None = None) -> Callable[[dict[str, Any]], None]:
+    """At a distance from a place, all round; if wanted within a stretch of time."""
+
+    def change(rows: dict[str, Any]) -> None:
+        n = len(rows["t"])
+        angle = np.linspace(0, 2 * np.pi, n)
+        rows["lat"] = np.round(place[0] + metres / 111_200 * np.sin(angle), 6)
+        rows["lon"] = np.round(place[1] + metres / (111_200 * np.cos(np.radians(place[0]))) * np.cos(angle), 6)
+        if times is not None:
+            rows["t"] = times[0] + (np.arange(n) * ((times[1] - times[0]) // n)).astype(np.int64)
+
+    return change
+
+
 def far(rows: dict[str, Any]) -> None:
     rows["lat"] = rows["lat"] + 3.0
 
@@ -213,6 +235,14 @@ TROUBLES: list[tuple[str, int, Callable[[dict[str, Any]], None] | None]] = [
     ("withdrawn", 6_000, put(gone=1)),
     ("opted_out", 17_000, put(out=True)),
     ("outside_region", 21_000, far),
+    ("sensitive_place", 12_000, near(CLINIC, 600.0)),
+    ("sensitive_place", 6_000, near(CLINIC, 20.0)),
+    ("sensitive_place", 1_000, both(near(CLINIC, 300.0), put(acc=5_000.0))),  # the first reason counts
+    ("accepted", 5_000, near(CLINIC, 620.0)),
+    ("gathering", 9_000, near(RALLY, 500.0, RALLY_US)),
+    ("gathering", 2_000, near(RALLY, 500.0, (RALLY_US[1], RALLY_US[1] + MARGIN_US))),  # the hours after it
+    ("accepted", 4_000, near(RALLY, 500.0, (RALLY_US[1] + MARGIN_US + SECOND, START + DAYS * DAY))),  # later
+    ("accepted", 1_500, near(RALLY, 640.0, RALLY_US)),
     ("poor_accuracy", 16_000, put(acc=200.1)),
     ("poor_accuracy", 2_000, put(acc=-1.0)),
 ]
@@ -220,14 +250,20 @@ TROUBLES: list[tuple[str, int, Callable[[dict[str, Any]], None] | None]] = [
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("flockwise.base.clock.now", lambda: datetime(2026, 6, 1, tzinfo=UTC))
+    monkeypatch.setattr("flockwise.base.clock.now", lambda: datetime(2026, 3, 20, tzinfo=UTC))
     west, south, east, north = BOX
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     (tmp_path / "region.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
     (tmp_path / "study.toml").write_text(STUDY)
     (tmp_path / "supplier.toml").write_text(SUPPLIER)
     keys.create(tmp_path / "pings.key")
+    lat, lon = CLINIC
+    source = Source("made up", "0" * 64, 1, 1, 0, 0)
+    Listing.of(["medical"], [610], np.array([shapely.Point(lon, lat)], object), [source], date(2026, 3, 15)).write(tmp_path / "places.parquet")
+    at = [datetime.fromtimestamp(t // SECOND, UTC).isoformat() for t in RALLY_US]
+    (tmp_path / "gatherings.csv").write_text(f"category,lat,lon,from,to\npolitical,{RALLY[0]},{RALLY[1]},{at[0]},{at[1]}\n")
     trail.begin(config.load(tmp_path / "study.toml"))
+    api.places_review(tmp_path / "study.toml", "a test")
     return tmp_path
 
 
@@ -269,6 +305,7 @@ def broken_csv(folder: Path, rng: np.random.Generator) -> tuple[Path, Delivery, 
 @pytest.mark.rule(3)
 @pytest.mark.rule(4)
 @pytest.mark.rule(5)
+@pytest.mark.rule(9)
 def test_a_million_pings_with_every_kind_of_trouble(folder: Path) -> None:
     rng = np.random.default_rng(20261124)
     made = Delivery(rng)
@@ -277,9 +314,9 @@ def test_a_million_pings_with_every_kind_of_trouble(folder: Path) -> None:
     # One row says that the device withdrew, or opted out; none of its other rows, which are good in themselves, may enter.
     made.add("withdrawn", 10_000, flag_one("gone", 1))
     made.add("opted_out", 12_000, flag_one("out", True))
+    (folder / "in").mkdir()
     total = 1_000_000 - 40_000
     made.add("accepted", total - sum(made.counts().values()))
-    (folder / "in").mkdir()
     pq.write_table(made.table(), folder / "in" / "a.parquet")
     csv, second, lines = broken_csv(folder, rng)
 
