@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint fast lock viewer rules clean
+.PHONY: demo test lint fast fuzz lock supply viewer rules clean
 
 demo: $(VENV)/.warm
 	$(BIN)/flockwise demo --out demo-output
@@ -46,6 +46,24 @@ lock: $(VENV)/.run
 	printf 'uv\nhatchling\neditables\n' | $(COMPILE) - -o requirements/tools.txt
 	$(COMPILE) pyproject.toml -o requirements/run.txt
 	$(COMPILE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	printf 'pip-audit\ncyclonedx-bom\n' | $(COMPILE) - -o requirements/supply.txt
+
+# Bills of materials (CycloneDX) of what is installed, checked against the hashed requirements; then known vulnerabilities, which are asked of the network.
+# The tools have an environment of their own.
+SUPPLY := build/supply
+supply: $(VENV)/.run
+	test -x $(SUPPLY)/bin/python || $(PYTHON) -m venv $(SUPPLY)
+	$(BIN)/uv pip install --quiet --python $(SUPPLY)/bin/python --require-hashes -r requirements/supply.txt
+	for name in run dev; do \
+	  $(SUPPLY)/bin/cyclonedx-py requirements --output-reproducible --of JSON -o build/sbom-$$name.cdx.json requirements/$$name.txt && \
+	  $(SUPPLY)/bin/python requirements/check_sbom.py build/sbom-$$name.cdx.json requirements/$$name.txt || exit 1; \
+	done
+	$(SUPPLY)/bin/pip-audit --disable-pip --require-hashes -r requirements/run.txt -r requirements/dev.txt -r requirements/tools.txt -r requirements/supply.txt
+
+# Files from outside, changed at random and guided by coverage, SECONDS for each reader; ends at the first finding.
+SECONDS ?= 600
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz.long --seconds $(SECONDS)
 
 # Builds the viewer's bundle from its TypeScript source, with the Node.js that the developers' requirements bring.
 viewer: $(VENV)/.dev

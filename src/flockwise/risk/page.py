@@ -29,9 +29,8 @@ def page(certificate: Mapping[str, Any], rows: Sequence[Row]) -> str:
         rows: every published figure.
     """
     styles = (files("flockwise.base") / "page.css").read_text(encoding="utf-8")
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()}'; base-uri 'none'; form-action 'none'"
-    )
+    digest = base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     title = f"Disclosure risk of {certificate['study']}"
     return f"""<!doctype html>
 <html lang="en">
