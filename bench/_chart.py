@@ -42,7 +42,8 @@ def chart(report: dict[str, Any]) -> str:
             f'<text x="{LEFT + length + 6:.1f}" y="{y + 14}">{r["pings_per_s"]:,}</text>',
         ]
     notes = (
-        "Ours: whole processes, raw Parquet to published folder. Peers: stay detection alone, on a sample. The floor and DuckDB: no privacy, all in memory.",
+        "Ours: whole processes, raw Parquet to published folder. The floor and DuckDB: all in memory, no pseudonyms, no store, no privacy."
+        + (" Peers: stays alone, on a sample." if any("trackintel" in r["method"] or "mobility" in r["method"] for r in rows) else ""),
         f"{where['cpu']}, {where['cpus']} cores, {where['memory_gb']} GB, load {where['load_1min']} at the start. bench/end_to_end.py",
     )
     out += [f'<text class="q" x="12" y="{foot + 34 + 17 * n}">{escape(note)}</text>' for n, note in enumerate(notes)]

@@ -115,8 +115,11 @@ def _cities() -> dict[str, Any]:
     return {"type": "MultiPolygon", "coordinates": boxes}
 
 
-def write_study(pings: Pings, folder: Path, *, days: int, resolution: int, devices_bound: int) -> Path:
-    """A study of a set and the key it needs, in `folder`: presence by hour at `resolution` and one coarser, flows one and two coarser, in one slot."""
+def write_study(pings: Pings, folder: Path, *, days: int, resolution: int, devices_bound: int, engine: str = "") -> Path:
+    """A study of a set and the key it needs, in `folder`: presence by hour at `resolution` and one coarser, flows one and two coarser, in one slot.
+
+    `engine` is the text of its section [engine].
+    """
     from flockwise import api, config
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -181,6 +184,8 @@ kind = "flows"
 resolution = {resolution - 1}
 coarser = [{resolution - 2}]
 weight = "1/4"
+[engine]
+{engine}
 """
     )
     return study

@@ -59,9 +59,10 @@ def peers(cpus: int) -> list[Peer]:
     ]
 
 
-def flockwise(method: str, pings: Pings, source: Path, rows: int, devices: int, a: argparse.Namespace, work: Path) -> dict[str, Any]:
+def flockwise(method: str, pings: Pings, source: Path, rows: int, devices: int, a: argparse.Namespace, work: Path, engine: str = "") -> dict[str, Any]:
     """One run of the main job from raw files to the published folder."""
-    study = write_study(pings, work, days=a.days, resolution=a.resolution or pings.resolution, devices_bound=max(devices, 100_000))
+    engine += f"memory_mb = {a.memory_mb}\n" if a.memory_mb else ""
+    study = write_study(pings, work, days=a.days, resolution=a.resolution or pings.resolution, devices_bound=max(devices, 100_000), engine=engine)
     told = run([sys.executable, str(HERE / "_peers" / "run_flockwise.py"), str(study), str(work / "release"), str(source)])
     inside = json.loads(told.out)
     stages = {name: round(seconds, 2) for name, seconds in inside["stages"].items() if name}
@@ -79,6 +80,14 @@ def flockwise(method: str, pings: Pings, source: Path, rows: int, devices: int, 
         "noise_share": round(noise / told.wall_s, 3),
         "stages_s": stages,
     }
+
+
+def spark(pings: Pings, a: argparse.Namespace, work: Path, engine: str) -> dict[str, Any]:
+    """The same job by the Spark engine; what can't be run says why and has no figures."""
+    try:
+        return flockwise("flockwise, by Spark", pings, pings.folder, pings.rows, a.devices, a, work, engine)
+    except FailedError as error:
+        return {"method": "flockwise, by Spark", "settings": engine, "status": "failed", "reason": str(error)}
 
 
 def in_memory(method: str, runner: str, settings: str, pings: Pings, a: argparse.Namespace, work: Path) -> dict[str, Any]:
@@ -103,7 +112,14 @@ def in_memory(method: str, runner: str, settings: str, pings: Pings, a: argparse
 def full(pings: Pings, a: argparse.Namespace, work: Path, say: Any) -> dict[str, Any]:
     """A billion pings: the set again and again with other identifiers, each piece written, ingested as a delivery of its own, and deleted; then one release."""
     pieces = -(-a.full_pings // pings.rows)
-    study = write_study(pings, work, days=a.days, resolution=a.resolution or pings.resolution, devices_bound=a.devices * pieces)
+    study = write_study(
+        pings,
+        work,
+        days=a.days,
+        resolution=a.resolution or pings.resolution,
+        devices_bound=a.devices * pieces,
+        engine=f"memory_mb = {a.memory_mb}" if a.memory_mb else "",
+    )
     runner = [sys.executable, str(HERE / "_peers" / "run_flockwise.py"), str(study)]
     ran: list[Measured] = []
     for n in range(pieces):
@@ -186,6 +202,10 @@ def measure(a: argparse.Namespace, say: Any) -> dict[str, Any]:
             rows.append(in_memory("floor, in memory", "run_floor.py", FLOOR, pings, a, work / "floor"))
             say("DuckDB ...")
             rows.append(in_memory("DuckDB SQL", "run_duckdb.py", DUCKDB, pings, a, work / "duckdb"))
+        if a.spark:
+            say("Spark, on this machine ...")
+            local = f'kind = "spark"\nspark.master = "local[{where["cpus"]}]"\n'
+            rows.append(spark(pings, a, work / "spark", local))
         if a.growth:
             for share in (20, 4):
                 part = sample(pings, a.devices // share, a.days, work / f"growth-{share}")
@@ -240,7 +260,10 @@ def show(report: dict[str, Any]) -> str:
             continue
         times = "" if row["ratio_vs_flockwise"] == 1 else f"{1 / row['ratio_vs_flockwise']:.1f} x as fast"
         lines.append(f"{row['method']:<34}{row['pings']:>12,}{row['wall_s']:>9.1f}{row['cpu_s']:>9.1f}{row['peak_mb']:>9,}{row['pings_per_s']:>12,}{times:>15}")
-    grown = sorted((r for r in report["results"] if r["method"].startswith("flockwise")), key=lambda r: r["pings"])
+    grown = sorted(
+        (r for r in report["results"] if r["method"].startswith("flockwise") and r["status"] == "measured" and "Spark" not in r["method"]),
+        key=lambda r: r["pings"],
+    )
     if len(grown) > 1:
         lines += ["", f"{'growth: pings':>16}{'devices':>12}{'cpu s':>9}{'cpu s per million':>20}{'wall s per million':>20}{'peak MB':>9}"]
         for r in grown:
@@ -265,6 +288,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--memory-peers", action=argparse.BooleanOptionalAction, default=True, help="run the floor and DuckDB too, which hold all pings in memory"
     )
+    parser.add_argument("--spark", action="store_true", help="a row of the Spark engine on this machine")
+    parser.add_argument("--memory-mb", type=int, help="[engine] memory_mb of Flockwise's rows; default a quarter of the machine")
     parser.add_argument("--also", action="append", default=[], metavar="FOLDER:DEVICES", help="another set for a row of Flockwise alone; may be repeated")
     parser.add_argument("--growth", action="store_true", help="rows of Flockwise on a twentieth and a quarter of the devices")
     parser.add_argument(
