@@ -297,6 +297,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--full-pings", type=int, default=1_000_000_000, help="pings of the row of --full; default 1,000,000,000")
     parser.add_argument("--chart", type=Path, help="SVG file to draw the rows into")
+    parser.add_argument("--chart-by", choices=("rate", "cpu"), default="rate", help="what the chart shows; on a busy machine only cpu is fair")
     parser.add_argument("--from-json", type=Path, help="measure nothing: show (and draw) an earlier report")
     parser.add_argument("--work", type=Path, help="folder for temporary files; default the system's")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -308,7 +309,7 @@ def main() -> None:
     a = arguments().parse_args()
     report = json.loads(a.from_json.read_text()) if a.from_json else measure(a, lambda text: print(text, file=sys.stderr, flush=True))
     if a.chart:
-        a.chart.write_text(chart(report))
+        a.chart.write_text(chart(report, a.chart_by))
     print(json.dumps(report, indent=1) if a.json else show(report))
 
 
