@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=50_000)
     parser.add_argument("--list", type=int, default=100_000, help="devices on the suppression list")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--json", action="store_true", help="as every script here takes it: one JSON object is printed in any case")
     parser.add_argument("--child", nargs=2, metavar=("STUDY", "SOURCE"), help=argparse.SUPPRESS)
     a = parser.parse_args()
     if a.child:
