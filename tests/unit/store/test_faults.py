@@ -14,6 +14,7 @@ from tests.unit.store._made import content_of, order, pings, rows, store, write
 from flockwise.errors import StoreError
 from flockwise.store import Store
 from flockwise.store import ingest as ingesting
+from flockwise.store.locking import locked
 
 ROOT = Path(__file__).parents[3]
 
@@ -125,6 +126,6 @@ def test_two_processes_that_deliver_at_once_lose_and_double_nothing(vault: Store
 
 
 def test_a_store_that_is_written_says_so(vault: Store, tmp_path: Path) -> None:
-    with vault._locked(), pytest.raises(StoreError) as caught:
+    with locked(vault._root), pytest.raises(StoreError) as caught:
         Store.open(vault._study).compact(order)
     assert caught.value.code == "STORE_BUSY"
