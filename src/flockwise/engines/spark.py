@@ -1,7 +1,8 @@
 """The engine of a cluster: the person stage in Spark's tasks, over whole buckets. The only place, with its neighbours spark_*, that knows Spark.
 
-A task reads its buckets, runs the one person stage and adds up what all of their devices contribute. Only those sums, by block and key, leave its Python;
-Spark adds them in 64-bit integers. Integers add up to the same in any order, so the result is that of every other engine, bit by bit.
+A task reads its buckets, runs the one person stage and adds up what all of their devices contribute. Only those sums, by block and key, leave its Python,
+packed as arrays; a second stage adds those of all tasks, a share of the keys in each of its own. All are 64-bit integers, which add up to the same in any
+order, so the result is that of every other engine, bit by bit.
 """
 
 from __future__ import annotations
@@ -14,25 +15,35 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from flockwise import __version__, errors
-from flockwise.base.schemas import CONTRIBUTIONS
 from flockwise.config import SparkSpec
 from flockwise.engines.protocol import PingSource, ProgressFn
-from flockwise.errors import ConfigError, FlockwiseError, InternalError
+from flockwise.errors import ConfigError, FlockwiseError, InternalError, StoreError
 from flockwise.person import Rules, SparseSum, Sums, accumulate, empty_sums
+from flockwise.store import Buckets, Store
+from flockwise.store.buckets import SEGMENTS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 __all__ = ["SparkEngine"]
 
-_COLUMNS = "block short, key long, value long"
-_ROWS = 1 << 16
+Ints = npt.NDArray[np.int64]
+
+_FIELDS: dict[str, pa.DataType] = {"block": pa.int16(), "share": pa.int32(), "key": pa.binary(), "value": pa.binary()}
+_PACKED = pa.schema(_FIELDS)
+_COLUMNS = "block short, share int, key binary, value binary"
+_MOST_SHARES = 64
+_BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
+_READ = -1  # the block under which a task says which buckets it read, by number and how often
 _TASKS_PER_CORE = 4  # so that a lost task costs little and cores end together
 _MARK = "flockwise-refusal:"
 _MARKED = re.compile(_MARK + r"([A-Za-z0-9_=-]+)")
@@ -61,26 +72,43 @@ class SparkEngine:
             By block, in grid units: see `person.empty_sums`.
 
         Raises:
-            StoreError: a bucket can't be read.
+            StoreError: a bucket can't be read; not every bucket was read exactly once (ENGINE_BUCKETS).
             InternalError: a task failed again and again (ENGINE_TASK), or Spark gave up (ENGINE_FAILED).
             ConfigError: the executors' Python does not have this version of Flockwise (ENGINE_PYTHON).
 
         Privacy: exact sums; only `release` may see them. What Spark's machines see besides is said in docs/how-to/run-on-spark.md.
         """
+        sent = source.snapshot() if isinstance(source, Store) else source
+        buckets = sent.buckets()
+        cores = self._spark.sparkContext.defaultParallelism
+        tasks, shares = max(1, min(len(buckets), _TASKS_PER_CORE * cores)), min(cores, _MOST_SHARES)
+        work = _Work(sent, tuple(buckets), rules, shares)
+        if self._spec.store_address is not None and isinstance(sent, Buckets):
+            parts = self._files(sent, self._spec.store_address, tasks).mapInArrow(_task(_summed_files, work), _COLUMNS)
+        else:
+            parts = self._spark.range(0, len(buckets), 1, tasks).mapInArrow(_task(_summed, work), _COLUMNS)
+        added = parts.repartition(shares, "share").mapInArrow(_task(_joined, work), _COLUMNS)
+        return _gathered(self._collect(added, tasks, progress), work)
+
+    def _files(self, sent: Buckets, address: str, tasks: int) -> DataFrame:
+        """The sealed files that count, bucket by bucket, read by Spark from wherever Hadoop's file systems reach."""
         from pyspark.sql import functions
 
-        buckets = source.buckets()
-        tasks = max(1, min(len(buckets), _TASKS_PER_CORE * self._spark.sparkContext.defaultParallelism))
-        work = _Work(source, tuple(buckets), rules)
-        frame = self._spark.range(0, len(buckets), 1, tasks).mapInArrow(_task(work), _COLUMNS)
-        added = frame.groupBy("block", "key").agg(functions.sum("value").alias("value"))
-        return _gathered(self._collect(added, tasks, progress), rules)
+        folders = [f"{address.rstrip('/')}/{SEGMENTS}/{segment}" for segment, _ in sent.segments]
+        if not folders:
+            return self._spark.createDataFrame([], "bucket int, name string, content binary")
+        found = self._spark.read.format("binaryFile").option("pathGlobFilter", "[0-9]*.parquet").option("recursiveFileLookup", "true").load(folders)
+        name = functions.regexp_extract("path", r"([^/]+/[0-9]+\.parquet)$", 1)
+        bucket = functions.regexp_extract("path", r"([0-9]+)\.parquet$", 1).cast("int")
+        return found.select(bucket.alias("bucket"), name.alias("name"), "content").repartition(tasks, "bucket").sortWithinPartitions("bucket")
 
     def _collect(self, frame: DataFrame, tasks: int, progress: ProgressFn | None) -> pa.Table:
         group = f"flockwise-{uuid.uuid4().hex}"
         context = self._spark.sparkContext
         context.setJobGroup(group, "flockwise")
+        rows = self._spark.conf.get(_BATCH)
         try:
+            self._spark.conf.set(_BATCH, "1")  # a row may be a whole file
             with nullcontext() if progress is None else _told(context, group, tasks, progress):
                 return frame.toArrow()
         except Exception as error:  # noqa: BLE001 - Spark's own errors quote whatever went through it: only what is ours is passed on
@@ -90,6 +118,7 @@ class SparkEngine:
             raise
         finally:
             context._jsc.clearJobGroup()
+            self._spark.conf.set(_BATCH, str(rows))
 
 
 @dataclass(frozen=True)
@@ -99,48 +128,109 @@ class _Work:
     source: PingSource
     buckets: tuple[int, ...]
     rules: Rules
+    shares: int
     version: str = __version__
 
 
-def _task(work: _Work) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _added(work, batches)
+Batches = Iterable[pa.RecordBatch]
+
+
+def _task(stage: Callable[[_Work, Batches], list[pa.RecordBatch]], work: _Work) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
+    def run(batches: Batches) -> Iterator[pa.RecordBatch]:
+        yield from _guarded(stage, work, batches)
 
     return run
 
 
-def _added(work: _Work, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """One task: the sums over all devices of its buckets, each key once."""
+def _guarded(stage: Callable[[_Work, Batches], list[pa.RecordBatch]], work: _Work, batches: Batches) -> list[pa.RecordBatch]:
+    """What a task runs: whatever goes wrong in it, only an error of ours gets out."""
     try:
         if work.version != __version__:
             raise _other_python(__version__, work.version)
-        # Sparse whatever the domain: a task's memory follows what its devices do, not what all could do.
-        sums = {block: SparseSum() for block in empty_sums(work.rules)}
-        for batch in batches:
-            for position in np.asarray(batch.column(0)):
-                accumulate(work.source.read(work.buckets[position]), work.rules, sums, nullcontext())
-        parts = [(block, total.key, total.value) for block, total in sums.items()]
+        return stage(work, batches)
     except FlockwiseError as error:
         raise _refusal(error) from None
     except Exception as error:  # noqa: BLE001 - its text may quote a row, and Spark writes it to the logs
         raise _refusal(_failed(type(error).__name__)) from None
-    for block, key, value in parts:
-        for start in range(0, len(key), _ROWS):
-            keys, values = key[start : start + _ROWS], value[start : start + _ROWS]
-            columns = [pa.array(np.full(len(keys), block, np.int16)), pa.array(keys), pa.array(values)]
-            yield pa.RecordBatch.from_arrays(columns, schema=CONTRIBUTIONS)
 
 
-def _gathered(table: pa.Table, rules: Rules) -> Sums:
-    sums = empty_sums(rules)
-    block, key, value = (np.asarray(table[name].combine_chunks()) for name in ("block", "key", "value"))
-    for number, total in sums.items():
-        of = block == number
+def _empty(rules: Rules) -> dict[int, SparseSum]:
+    """Sparse whatever the domain: a task's memory follows what its devices do, not what all could do."""
+    return {block: SparseSum() for block in (_READ, *empty_sums(rules))}
+
+
+def _summed(work: _Work, batches: Batches) -> list[pa.RecordBatch]:
+    """One task: the sums over all devices of its buckets, each key once, cut into shares of the keys."""
+    sums = _empty(work.rules)
+    for batch in batches:
+        for position in np.asarray(batch.column(0)):
+            _add(work, work.buckets[position], work.source.read(work.buckets[position]), sums)
+    return _packed(sums, work.shares)
+
+
+def _summed_files(work: _Work, batches: Batches) -> list[pa.RecordBatch]:
+    """The same, where Spark reads the sealed files: rows of bucket, name and content, those of a bucket side by side."""
+    if not isinstance(work.source, Buckets):
+        raise InternalError("ENGINE_SOURCE", what="Only a store has sealed files.")
+    sums = _empty(work.rules)
+    rows = ((bucket.as_py(), name.as_py(), content.as_py()) for batch in batches for bucket, name, content in zip(*batch.columns, strict=True))
+    for bucket, files in groupby(rows, key=itemgetter(0)):
+        known = set(work.source.files(bucket))
+        contents = {name: content for _, name, content in files if name in known}
+        if contents:
+            _add(work, bucket, work.source.opened(bucket, contents), sums)
+    return _packed(sums, work.shares)
+
+
+def _add(work: _Work, bucket: int, pings: pa.Table, sums: dict[int, SparseSum]) -> None:
+    accumulate(pings, work.rules, sums, nullcontext())
+    sums[_READ].add(np.array([bucket]), np.ones(1, dtype=np.int64))
+
+
+def _joined(work: _Work, batches: Batches) -> list[pa.RecordBatch]:
+    """One task of the second stage: the sums of all first tasks over its shares of the keys."""
+    sums = _empty(work.rules)
+    for batch in batches:
+        for block, key, value in zip(*(batch.column(name) for name in ("block", "key", "value")), strict=True):
+            sums[block.as_py()].add(_unpacked(key), _unpacked(value))
+    return _packed(sums, 1)
+
+
+def _packed(sums: dict[int, SparseSum], shares: int) -> list[pa.RecordBatch]:
+    rows: list[tuple[int, int, bytes, bytes]] = []
+    for block, total in sums.items():
+        of = total.key % shares
+        mine = [np.flatnonzero(of == share) for share in range(shares)]
+        rows += [(block, share, total.key[at].astype("<i8").tobytes(), total.value[at].astype("<i8").tobytes()) for share, at in enumerate(mine) if len(at)]
+    return [pa.RecordBatch.from_pylist([dict(zip(_PACKED.names, row, strict=True)) for row in rows], schema=_PACKED)]
+
+
+def _unpacked(column: Any) -> Ints:
+    return np.frombuffer(column.as_buffer(), dtype="<i8").astype(np.int64)
+
+
+def _gathered(table: pa.Table, work: _Work) -> Sums:
+    sums, read = empty_sums(work.rules), SparseSum()
+    for block, key, value in zip(*(table[name] for name in ("block", "key", "value")), strict=True):
+        total = read if block.as_py() == _READ else sums[block.as_py()]
         if isinstance(total, SparseSum):
-            total.add(key[of].astype(np.int64), value[of].astype(np.int64))
+            total.add(_unpacked(key), _unpacked(value))
         else:
-            total.reshape(-1)[key[of]] = value[of]
+            total.reshape(-1)[_unpacked(key)] = _unpacked(value)
+    if not _each_once(read, work):
+        raise StoreError(
+            "ENGINE_BUCKETS",
+            what="Not every bucket of the store was read exactly once.",
+            state="No sums were made.",
+            fix="With [engine.spark] store_address: copy the whole folder of segments there anew.",
+        )
     return sums
+
+
+def _each_once(read: SparseSum, work: _Work) -> bool:
+    filled = [b for b in work.buckets if not isinstance(work.source, Buckets) or work.source.files(b)]
+    counted = dict(zip(read.key.tolist(), read.value.tolist(), strict=True))
+    return all(n == 1 for n in counted.values()) and counted.keys() >= set(filled)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Pseudonymised pings at rest: reading deliveries, the buckets of devices, whole ingests or none."""
 
 from flockwise.store import keys
+from flockwise.store.buckets import Buckets
 from flockwise.store.expiry import due, require_current, require_nothing_due
 from flockwise.store.forgetting import KINDS
 from flockwise.store.ingest import OrderFn, ProgressFn
@@ -11,6 +12,7 @@ from flockwise.store.store import Store
 
 __all__ = [
     "KINDS",
+    "Buckets",
     "IngestReport",
     "OrderFn",
     "ProgressFn",

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from flockwise.store.buckets import load as opened
 from flockwise.store.ingest import DICTIONARY, ProgressFn
 from flockwise.store.keyring import Keyring
-from flockwise.store.manifest import Manifest, Segment, damaged, write_file
+from flockwise.store.manifest import Manifest, Segment, write_file
 from flockwise.store.pseudonym import Pseudonyms
-from flockwise.store.sealing import BrokenSealError
 
 __all__ = ["KeepFn", "load", "renamed", "rewrite"]
 
@@ -30,11 +30,7 @@ def load(segments: Path, name: str, ring: Keyring) -> pa.Table:
     Raises:
         StoreError: STORE_DAMAGED.
     """
-    try:
-        with pa.OSFile(str(segments / name), "rb") as file:
-            return ring.sealer().unseal(file, name)
-    except (BrokenSealError, OSError) as error:
-        raise damaged(segments.parent, f"{segments.name}/{name}: {type(error).__name__}") from error
+    return opened(segments.parent, ring.sealer(), name)
 
 
 def rewrite(

@@ -24,12 +24,12 @@ import pyarrow as pa
 from flockwise.base import clock
 from flockwise.base.cellgrid import CellGrid
 from flockwise.base.files import sync
-from flockwise.base.schemas import STORED_PINGS
 from flockwise.config import Study
 from flockwise.errors import ConfigError, DataError, RuleError, StoreError
 from flockwise.governance import REASONS, DoorRules, places
 from flockwise.governance.suppliers import consent_texts
 from flockwise.store import keys
+from flockwise.store.buckets import SEGMENTS, Buckets
 from flockwise.store.columns import Reader, WallClock
 from flockwise.store.compacting import check_replaced, merge
 from flockwise.store.expiry import require_current
@@ -57,7 +57,7 @@ MOST_SEGMENTS, NEWEST_APART = 16, 8
 """From how many segments on an ingest merges them, and how many of the newest stay apart, so that a supplier can still correct them."""
 LEAST_BUCKETS, MOST_BUCKETS = 4, 2048
 
-SEGMENTS, STAGING = "segments", "staging"
+STAGING = "staging"
 
 
 class Store:
@@ -149,16 +149,12 @@ class Store:
 
         Privacy: person-level; only the person stage may see it.
         """
-        name, segments = f"{bucket:04d}.parquet", self._root / SEGMENTS
-        tables = [load(segments, f"{s.name}/{name}", self._ring) for s in self._manifest.segments if name in s.files]
-        if not tables:
-            return STORED_PINGS.empty_table()
-        table = pa.concat_tables(tables)
-        if len(self._suppressed):
-            stays = self._not_suppressed(table)
-            if not stays.all():
-                table = table.filter(pa.array(stays))
-        return table
+        return self.snapshot().read(bucket)
+
+    def snapshot(self) -> Buckets:
+        """The buckets as they are now, for another process: it can open the store's files and nothing else."""
+        segments = tuple((s.name, frozenset(s.files)) for s in self._manifest.segments)
+        return Buckets(self._root, self._manifest.buckets, segments, self._ring.sealer(), self._suppressed)
 
     @cached_property
     def _suppressed(self) -> OptOuts:
