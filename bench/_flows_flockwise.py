@@ -23,7 +23,7 @@ from flockwise.release.publishing import settled
 from flockwise.release.sums import all_levels
 from flockwise.release.tables import flow_estimate
 
-__all__ = ["DELTA", "EPSILON", "Printed", "ours"]
+__all__ = ["DELTA", "EPSILON", "Panel", "Printed", "ours"]
 
 EPSILON, DELTA = Fraction(1), Fraction(1, 10**6)
 Ints = npt.NDArray[np.int64]
@@ -43,22 +43,41 @@ class Printed(NamedTuple):
     bound: float
 
 
+class Panel:
+    """People's trips on the way to a release at a study's defaults: the cells' level and three coarser ones, a private clip, one slot of the day.
+
+    Args:
+        trips: who went where.
+        epsilon: of the whole release.
+    """
+
+    def __init__(self, trips: Trips, epsilon: Fraction = EPSILON) -> None:
+        self.plan = make_plan(_study(trips.cells, epsilon))
+        self.units = np.full(int(trips.person[-1]) + 1, person.GRID, dtype=np.int64)
+        self.mine = counted(Keyed(trips.person, trips.pair), self.units)  # one slot of the day: the key of a trip is that of its pair
+
+    def norms(self) -> Ints:
+        """The exact histogram of norms."""
+        rules = self.plan.clip_rules()
+        bins = norm_bins(self.mine, _flows(rules))
+        return _summed(rules, {person.NORMS: Bounded(bins, bins, np.full(len(bins), person.GRID, dtype=np.int64))})[person.NORMS]
+
+    def sums(self, plan: Plan) -> dict[str, Ints]:
+        """The exact sums of every block of a settled plan."""
+        rules = plan.rules()
+        blocks = {person.FLOWS: bound_flows(self.mine, np.zeros(len(self.units), dtype=np.int64), rules, _flows(rules))}
+        blocks |= dict(zip((person.DEPARTURES, person.ARRIVALS), bound_totals(self.mine, _flows(rules)), strict=True))
+        return {name: _dense(values) for name, values in all_levels(plan, _summed(rules, blocks)).items()}
+
+
 def ours(trips: Trips) -> Printed:
-    """Print flows as a study at its defaults would: the cells' level and three coarser ones, a private clip, one slot a day, all paid from one epsilon."""
-    plan = make_plan(_study(trips.cells))
-    units = np.full(int(trips.person[-1]) + 1, person.GRID, dtype=np.int64)
-    mine = counted(Keyed(trips.person, trips.pair), units)  # one slot of the day: the key of a trip is that of its pair
-    noisy: dict[str, Ints] = {}
+    """Print flows as a study at its defaults would, all paid from one epsilon."""
+    panel = Panel(trips)
+    plan, noisy = panel.plan, dict[str, Ints]()
     if plan.clip is not None:
-        rules = plan.clip_rules()
-        bins = norm_bins(mine, _flows(rules))
-        found = {person.NORMS: Bounded(bins, bins, np.full(len(bins), person.GRID, dtype=np.int64))}
-        noisy[NORMS] = _drawn(_summed(rules, found)[person.NORMS], plan.clip.sigma_units, plan)
+        noisy[NORMS] = _drawn(panel.norms(), plan.clip.sigma_units, plan)
         plan = settled(plan, noisy)
-    rules = plan.rules()
-    blocks = {person.FLOWS: bound_flows(mine, np.zeros(len(units), dtype=np.int64), rules, _flows(rules))}
-    blocks |= dict(zip((person.DEPARTURES, person.ARRIVALS), bound_totals(mine, _flows(rules)), strict=True))
-    exact = all_levels(plan, _summed(rules, blocks))
+    exact = panel.sums(plan)
     for block in plan.blocks:
         noisy[block.name] = _drawn(exact[block.name], block.sigma_units, plan)
     rows = flow_estimate(plan, noisy).pairs[0]
@@ -87,18 +106,18 @@ def _drawn(sums: Ints | person.SparseSum, sigma: float, plan: Plan) -> Ints:
     return noise.add(_dense(sums), sigma, os.cpu_count() or 1, kind=plan.noise_kind)
 
 
-def _study(cells: Ints) -> Study:
+def _study(cells: Ints, epsilon: Fraction) -> Study:
     level = int(resolution_of(cells[:1])[0])
     study = Study.model_validate(
         {
             "name": "Flows accuracy",
             "store": {"path": "store", "key": "key", "retention_days": 30},
-            "ledger": {"path": "ledger.sqlite", "dataset": "made-up trips", "lifetime_epsilon": 2},
+            "ledger": {"path": "ledger.sqlite", "dataset": "made-up trips", "lifetime_epsilon": 4},
             "region": {"cells": tuple(to_hex(cells))},
             "window": {"start": date(2026, 3, 2), "days": 7, "timezone": "UTC"},
             "input": {"device": "d", "device_type": "integer", "time": "t", "time_format": "s", "lat": "y", "lon": "x", "consent_basis": "made-up people"},
             # delta is that of the comparison; a study of more people would have to take a smaller one.
-            "privacy": {"unit": "device", "window": "whole", "epsilon": EPSILON, "delta": DELTA, "panel_bound": 100_000},
+            "privacy": {"unit": "device", "window": "whole", "epsilon": epsilon, "delta": DELTA, "panel_bound": 100_000},
             "tables": [{"kind": "flows", "resolution": min(level, 7), "weight": 1}],
         }
     )

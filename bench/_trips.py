@@ -63,7 +63,18 @@ def load(trips: Path, cells: Path) -> Trips:
     return Trips(person[order].astype(np.int64), ends[0][order], ends[1][order], domain)
 
 
-def make(kind: str, *, people: int = 200_000, pairs: int = 30_000, parents: int = 3, resolution: int = 8, seed: int = 7) -> Trips:
+def make(
+    kind: str,
+    *,
+    people: int = 200_000,
+    pairs: int = 30_000,
+    parents: int = 3,
+    resolution: int = 8,
+    seed: int = 7,
+    few: float = 1.45,
+    popular: float = 1.05,
+    heavy_from: int = HEAVY,
+) -> Trips:
     """Draw a population.
 
     Args:
@@ -73,16 +84,19 @@ def make(kind: str, *, people: int = 200_000, pairs: int = 30_000, parents: int 
         parents: H3 cells of resolution 5 around the centre of Paris whose descendants are the domain; at most 7.
         resolution: of the cells.
         seed: of everything that is drawn.
+        few: exponent of the number of trips of a person.
+        popular: exponent of the popularity of a pair.
+        heavy_from: least number of trips of people who mostly choose by another popularity, in the heterogeneous population.
     """
     rng = np.random.default_rng(seed)
     cells = _domain(parents, resolution)
     n = len(cells)
     places = np.argsort(np.argsort(cells))
     pair = _pairs(cells, pairs, rng)
-    popularity = 1.0 / (np.arange(1, pairs + 1) + 20) ** 1.05
+    popularity = 1.0 / (np.arange(1, pairs + 1) + 20) ** popular
     popularity /= popularity.sum()
     steps = np.arange(1, MOST_TRIPS + 1)
-    count = rng.choice(steps, size=people, p=steps**-1.45 / (steps**-1.45).sum())
+    count = rng.choice(steps, size=people, p=steps**-few / (steps**-few).sum())
     mass = np.bincount(pair // n, popularity, minlength=n)
     home = rng.choice(n, size=people, p=mass / mass.sum())
     others, heavy = popularity, np.zeros(people, dtype=bool)
@@ -90,7 +104,7 @@ def make(kind: str, *, people: int = 200_000, pairs: int = 30_000, parents: int 
         _, area = np.unique([h3.cell_to_parent(h3.int_to_str(int(c)), resolution - 1) for c in cells], return_inverse=True)
         rate = rng.lognormal(0, 0.6, int(area.max()) + 1)
         count = np.clip(np.round(count * rate[area[home]]), 1, MOST_TRIPS).astype(np.int64)
-        heavy = count >= HEAVY
+        heavy = count >= heavy_from
         others = popularity[rng.permutation(pairs)]
     taken = pair[_walk(count, home, heavy, pair // n, popularity, others, rng)]
     return Trips(np.repeat(np.arange(people, dtype=np.int64), count), places[taken // n], places[taken % n], np.sort(cells))

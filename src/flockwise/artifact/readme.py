@@ -46,6 +46,11 @@ def readme(certificate: Certificate) -> str:
             'null and its status is "withheld"; flows that are not listed may be small or nothing. "unbiased" is the noisy value itself and may be '
             "negative. The columns in full: the documentation of Flockwise; the bounds and the domain: certificate.json."
         ),
+        _wrap(
+            "What intervals cover: those of presence the devices that were seen; those of flows and margins the trips that were counted within the bound on "
+            "one device, scaled up by the ratio of noisy totals. Trips above the bound and the cap, and people without a device, are in no interval. About "
+            "nine in ten of those that are printed hold what they cover, on average and not for each."
+        ),
         *([] if c.places is None else [_wrap(_places(c.places))]),
         "Check this folder with: flockwise verify FOLDER",
     ]

@@ -11,7 +11,7 @@ import numpy as np
 from flockwise.estimate._types import Bools, Floats, Ints
 from flockwise.estimate.flow_prior import FAR, Prior, likelihood
 
-__all__ = ["KNOTS", "STEP", "Outlook", "Reader", "Spread", "outlook", "spread"]
+__all__ = ["KNOTS", "STEP", "Correction", "Outlook", "Reader", "Spread", "outlook", "posterior", "spread"]
 
 EMPTY = 0.15
 """Flows below this, in noise units, count as empty when ghosts are limited: the noise can't tell them from 0."""
@@ -19,9 +19,8 @@ STEP = 0.2
 KNOTS = np.arange(-4.0, FAR + 2.0 + STEP / 2, STEP)
 """Noisy values, in noise units, at which tables over strata are held."""
 _CHUNK = 512
-_ALONE = 25.0
 _BISECTIONS = 12
-_FAR_COVERAGE = 0.95
+_FAR_COVERAGE = 0.96
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,19 @@ class Spread:
         return Spread(self.median, lower, self.median + np.hypot(self.upper - self.median, reach), self.variance)
 
 
+@dataclass(frozen=True)
+class Correction:
+    """How far to trust what the posterior says of heavy devices' flows; vectors over rows.
+
+    Attributes:
+        move: how far their mean moves to the noisy value, 0 to 1.
+        widen: their variance after that, over the posterior's.
+    """
+
+    move: Floats
+    widen: Floats
+
+
 def outlook(prior: Prior, whitened: Sequence[Floats], extra: float = 0.0) -> Outlook:
     """Return what is expected of every value, read off a table over strata and noisy values."""
     dense = likelihood(KNOTS, prior.atoms, prior.width)
@@ -83,7 +95,7 @@ def outlook(prior: Prior, whitened: Sequence[Floats], extra: float = 0.0) -> Out
     far = np.flatnonzero(np.max(whitened, axis=0) > FAR)
     for start in range(0, len(far), _CHUNK):
         some = far[start : start + _CHUNK]
-        _, moments = _posterior(prior, [z[some] for z in whitened], prior.stratum[some])
+        _, moments = posterior(prior, [z[some] for z in whitened], prior.stratum[some])
         for mean, (first, _) in zip(means, moments, strict=True):
             mean[some] = first
         variance[some] = moments[0][1] + sum(extra**2 * second for _, second in moments[1:])
@@ -110,7 +122,16 @@ class Reader:
         return out
 
 
-def spread(prior: Prior, whitened: Sequence[Floats], rows: Ints, scales: Sequence[Floats], *, tail: float, to_zero: Bools | None = None) -> Spread:
+def spread(
+    prior: Prior,
+    whitened: Sequence[Floats],
+    rows: Ints,
+    scales: Sequence[Floats],
+    *,
+    tail: float,
+    to_zero: Bools | None = None,
+    correction: Correction | None = None,
+) -> Spread:
     """Return median, interval and variance of scale_0 x true flow of all devices (+ scale_1 x that of heavy ones), for some rows.
 
     Args:
@@ -120,17 +141,19 @@ def spread(prior: Prior, whitened: Sequence[Floats], rows: Ints, scales: Sequenc
         scales: trips to a noise unit, one vector over `rows` for each of `whitened`.
         tail: probability on either side of the interval.
         to_zero: where the interval begins at 0 and leaves all of its probability outside above; vector over `rows`, None for nowhere.
+        correction: of what the posterior says of heavy devices' flows.
     """
     out = np.empty((4, len(rows)))
     lowest = np.full(len(rows), tail) if to_zero is None else np.where(to_zero, 0.0, tail)
     for start in range(0, len(rows), _CHUNK):
         some = slice(start, start + _CHUNK)
         chances = np.stack([np.full(len(lowest[some]), 0.5), lowest[some], 1.0 - 2.0 * tail + lowest[some]])
-        out[:, some] = _spread(prior, [z[rows[some]] for z in whitened], prior.stratum[rows[some]], [s[some] for s in scales], chances)
+        trust = None if correction is None else Correction(correction.move[some], correction.widen[some])
+        out[:, some] = _spread(prior, [z[rows[some]] for z in whitened], prior.stratum[rows[some]], [s[some] for s in scales], chances, trust)
     return Spread(*out)
 
 
-def _posterior(prior: Prior, z: Sequence[Floats], stratum: Ints) -> tuple[Floats, list[tuple[Floats, Floats]]]:
+def posterior(prior: Prior, z: Sequence[Floats], stratum: Ints) -> tuple[Floats, list[tuple[Floats, Floats]]]:
     """Return the weights of atoms for some values, and the mean and variance of each table's flow in noise units."""
     atoms, heavy = prior.atoms, len(z) > 1
     weights = prior.weights[stratum] * likelihood(z[0], atoms, prior.width)[:, :, None]
@@ -142,26 +165,36 @@ def _posterior(prior: Prior, z: Sequence[Floats], stratum: Ints) -> tuple[Floats
         own = weights.sum(axis=2 - band) if heavy else weights[:, :, 0]
         first = own @ atoms
         second = np.maximum(own @ (atoms**2 + prior.width**2) - first**2, 0.0)
-        # The larger a flow, the fewer are like it to learn from: what they have taught of its heavy part is less sure than it looks.
-        second = np.where(z[0] > FAR - 1.0, np.maximum(second, z[0] / (z[0] + _ALONE)), second)
         far = value > FAR - 1.0
         moments.append((np.where(far, value, first), np.where(far, 1.0, second)))
     return weights, moments
 
 
-def _spread(prior: Prior, z: Sequence[Floats], stratum: Ints, scales: Sequence[Floats], chances: Floats) -> Floats:
-    atoms = prior.atoms
-    weights, moments = _posterior(prior, z, stratum)
-    mean = sum((s * first for s, (first, _) in zip(scales, moments, strict=True)), np.zeros(len(stratum)))
-    variance = sum((s**2 * second for s, (_, second) in zip(scales, moments, strict=True)), np.zeros(len(stratum)))
-    reach = np.max(z, axis=0) > FAR - 1.0
-    ends = np.empty((3, len(stratum)))
-    normal = np.array([0.0, -1.0, 1.0]) * NormalDist().inv_cdf(_FAR_COVERAGE)
-    ends[:, reach] = mean[reach] + normal[:, None] * np.sqrt(variance[reach])
-    near = ~reach
+def _spread(prior: Prior, z: Sequence[Floats], stratum: Ints, scales: Sequence[Floats], chances: Floats, trust: Correction | None) -> Floats:
+    weights, moments = posterior(prior, z, stratum)
+    learnt = _summed(scales, moments)
+    if trust is not None:
+        first, second = moments[1]
+        # What is taken as it is stays.
+        moments[1] = first + trust.move * (z[1] - first), np.where(z[1] > FAR - 1.0, second, trust.widen * second)
+    mean, variance = _summed(scales, moments)
+    far = np.max(z, axis=0) > FAR - 1.0
+    ends = mean + np.array([0.0, -1.0, 1.0])[:, None] * NormalDist().inv_cdf(_FAR_COVERAGE) * np.sqrt(variance)
+    near = ~far
     if near.any():
-        ends[:, near] = _quantiles(weights[near], atoms, [s[near] for s in scales], mean[near], np.sqrt(variance[near]), chances[:, near])
+        found = _quantiles(weights[near], prior.atoms, [s[near] for s in scales], learnt[0][near], np.sqrt(learnt[1][near]), chances[:, near])
+        moved = found + (mean - learnt[0])[near]
+        wider = np.sqrt(variance / np.maximum(learnt[1], 1e-300))[near]
+        ends[:, near] = np.where(chances[:, near] > 0.0, np.maximum(moved[0] + wider * (moved - moved[0]), 0.0), 0.0)
     return np.concatenate([ends, variance[None]])
+
+
+def _summed(scales: Sequence[Floats], moments: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    """Return mean and variance of the weighted sum."""
+    nothing = np.zeros(len(scales[0]))
+    return sum((s * first for s, (first, _) in zip(scales, moments, strict=True)), nothing), sum(
+        (s**2 * second for s, (_, second) in zip(scales, moments, strict=True)), nothing
+    )
 
 
 def _quantiles(weights: Floats, atoms: Floats, scales: Sequence[Floats], mean: Floats, deviation: Floats, wanted: Floats) -> Floats:

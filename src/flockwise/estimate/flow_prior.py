@@ -44,7 +44,7 @@ def likelihood(values: Floats, atoms: Floats, width: Floats) -> Floats:
     return dense
 
 
-def fit_prior(whitened: Sequence[Floats], index: Floats, scale: float = 1.0, *, rounds: int = ROUNDS) -> Prior:
+def fit_prior(whitened: Sequence[Floats], index: Floats, scale: float = 1.0, *, rounds: int = ROUNDS, keep: Bools | None = None) -> Prior:
     """Return the prior of true flows, given the index, that explains the noisy ones.
 
     Args:
@@ -52,6 +52,7 @@ def fit_prior(whitened: Sequence[Floats], index: Floats, scale: float = 1.0, *, 
         index: flat; only its order matters.
         scale: noise of all devices' flows over that of heavy devices', which are a part of them.
         rounds: of EM; stopped early, it also smooths.
+        keep: what to learn from; None for everything.
 
     Privacy: reads noisy values only.
 
@@ -71,7 +72,7 @@ def fit_prior(whitened: Sequence[Floats], index: Floats, scale: float = 1.0, *, 
     other = likely if heavy else np.ones((1, 1))
     if heavy:
         place = place * bins + np.searchsorted(edges, whitened[1])
-    counts = np.bincount(place, minlength=strata * bins * len(other)).reshape(strata, bins, len(other)).astype(np.float64)
+    counts = np.bincount(place if keep is None else place[keep], minlength=strata * bins * len(other)).reshape(strata, bins, len(other)).astype(np.float64)
     near = np.exp(-0.5 * (np.arange(strata)[:, None] - np.arange(strata)) ** 2.0)
     counts = np.tensordot(near, counts, axes=(1, 0))
     possible = (atoms[None, :] <= atoms[:, None] * scale + 1e-9) if heavy else np.ones((len(atoms), 1), dtype=bool)

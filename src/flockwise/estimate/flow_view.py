@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 
 from flockwise.estimate._types import Floats, Ints
+from flockwise.estimate.flow_check import FEWEST, Checked, checked
 from flockwise.estimate.flow_index import Gravity, gravity_index
 from flockwise.estimate.flow_posterior import Outlook, Spread, outlook, spread
 from flockwise.estimate.flow_prior import Prior, fit_prior
@@ -19,7 +20,7 @@ from flockwise.estimate.margin_tree import MARGINS_OFF, PAIRS_OFF, Drawn, drawn
 
 __all__ = ["TAIL", "View", "first_view", "measured_margin", "next_view"]
 
-TAIL = 0.07
+TAIL = 0.06
 _SECOND_LOOKS = 1
 _EMPTY_COVERED = 0.9
 _DRAFT_ROUNDS = 20
@@ -40,6 +41,7 @@ class View:
         variance: of the trips, given the noisy flows; same shape.
         printed: positions of the pairs to print.
         doubtful: chance of being empty from which on a printed pair's interval begins at 0.
+        check: what flows that were not seen say of the prior; None where heavy devices were not counted apart, and at coarser levels.
         drawn: at coarser levels the estimate between the finer level's sums and this level's values; None at the finest.
     """
 
@@ -53,6 +55,7 @@ class View:
     variance: Floats
     printed: Ints
     doubtful: float
+    check: Checked | None
     drawn: Drawn | None
 
     def spread(self, rows: Ints) -> Spread:
@@ -60,7 +63,11 @@ class View:
         origin, destination, _ = np.unravel_index(rows, self.shape)
         scales = _scales(self.ratio, self.sigmas, origin, destination)
         if self.drawn is None:
-            found = spread(self.prior, self.whitened, rows, scales, tail=TAIL, to_zero=self.seen.empty[rows] >= self.doubtful)
+            to_zero = self.seen.empty[rows] >= self.doubtful
+            if self.check is not None:
+                found = self.check.spread(self.whitened, rows, scales, to_zero, tail=TAIL)
+            else:
+                found = spread(self.prior, self.whitened, rows, scales, tail=TAIL, to_zero=to_zero)
         else:
             middle, deviation = self.drawn.trips.ravel()[rows], self.drawn.deviation.ravel()[rows]
             reach = NormalDist().inv_cdf(1.0 - TAIL) * deviation
@@ -100,7 +107,7 @@ class View:
         out = []
         for axis, name in ((1, "departures"), (0, "arrivals")):
             measured, noise = measured_margin(bands, self.ratio, name)
-            found = drawn(self.expected.sum(axis=axis), self.variance.sum(axis=axis), measured, noise, MARGINS_OFF)
+            found = drawn(self.expected.sum(axis=axis), self.variance.sum(axis=axis), measured, noise, MARGINS_OFF[self.drawn is not None])
             out.append(Drawn(found.trips, np.hypot(found.deviation, np.sqrt(self._margin_unsure(axis)))))
         return out[0], out[1]
 
@@ -127,7 +134,10 @@ def first_view(bands: Sequence[NoisyFlowLevel], gravity: Gravity, ratio: tuple[R
     for _ in range(_SECOND_LOOKS):
         draft = fit_prior(whitened, (index - own).ravel(), sigmas[0] / sigmas[-1], rounds=_DRAFT_ROUNDS)
         index, own = refined(index, own, draft, whitened, gravity)
-    return _view(bands, whitened, index - own, ratio, total, ghosts)
+    found = _view(bands, whitened, index - own, ratio, total, ghosts)
+    if len(bands) == 1 or index.size < FEWEST:
+        return found
+    return replace(found, check=checked(whitened, (index - own).ravel(), sigmas[0] / sigmas[-1], found.prior))
 
 
 def next_view(bands: Sequence[NoisyFlowLevel], finer: View, parent: Ints, total: Total, ghosts: float) -> View:
@@ -141,9 +151,11 @@ def next_view(bands: Sequence[NoisyFlowLevel], finer: View, parent: Ints, total:
     scales = [s[:, :, None] for s in _scales(ratio, seen.sigmas, cells[:, None], cells)]
     measured = sum((s * z.reshape(seen.shape) for s, z in zip(scales, whitened, strict=True)), np.zeros(seen.shape))
     noise = np.sqrt(sum(s**2 for s in scales) + np.zeros(seen.shape))
-    between = drawn(below, _raised(finer.variance, parent), measured, noise, PAIRS_OFF)
+    between = drawn(below, _raised(finer.variance, parent), measured, noise, PAIRS_OFF[finer.drawn is not None])
     between = Drawn(_settled(between.trips, between.deviation**2, total), between.deviation)
-    return View(seen.shape, whitened, seen.sigmas, seen.prior, ratio, seen.seen, between.trips, between.deviation**2, seen.printed, seen.doubtful, between)
+    return View(
+        seen.shape, whitened, seen.sigmas, seen.prior, ratio, seen.seen, between.trips, between.deviation**2, seen.printed, seen.doubtful, None, between
+    )
 
 
 def _view(bands: Sequence[NoisyFlowLevel], whitened: list[Floats], index: Floats, ratio: tuple[Ratios, ...], total: Total, ghosts: float) -> View:
@@ -159,7 +171,7 @@ def _view(bands: Sequence[NoisyFlowLevel], whitened: list[Floats], index: Floats
     variance = seen.variance.reshape(expected.shape) * (_scales(ratio, sigmas, line[:, None], line)[0] ** 2)[:, :, None]
     expected = _settled(expected, variance, total)
     printed = _least_empty(seen.empty, ghosts)
-    return View((cells, cells, slots), whitened, sigmas, prior, ratio, seen, expected, variance, printed, _doubtful(seen.empty[printed]), None)
+    return View((cells, cells, slots), whitened, sigmas, prior, ratio, seen, expected, variance, printed, _doubtful(seen.empty[printed]), None, None)
 
 
 def _settled(expected: Floats, variance: Floats, total: Total) -> Floats:

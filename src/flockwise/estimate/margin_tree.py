@@ -19,8 +19,9 @@ _REACH = 1.645
 # Variance in trips that any flow has in excess of what its prior says, for each trip.
 _LEAST_OFF = 1.0
 _LEAST, _MOST = 0.5, 25.0
-PAIRS_OFF, MARGINS_OFF = 1.3, 2.5
-"""How far sums of pairs and margins are usually off, in parts of the pairs' variances: docs/claims/intervals.md."""
+PAIRS_OFF, MARGINS_OFF = (1.15, 2.6), (3.2, 6.5)
+"""How far sums of pairs and margins are usually off, in parts of the pairs' variances: where the pairs are the finest, and above.
+Measured: docs/claims/intervals.md."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,10 @@ def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Fl
     excess, factor = (measured - expected) ** 2 - noise, usual
     for _ in range(_ROUNDS):
         weight = off / (noise + factor * off) ** 2
-        # A weighted mean of the squares' own factors, and the usual one as a further observation whose standard error is itself.
+        # A weighted mean of the squares' own factors, and the usual one as a further observation whose standard error is half of it.
         known = float((weight * off).sum()) ** 2 / max(float((weight**2 * 2.0 * (noise + factor * off) ** 2).sum()), 1e-300)
         fitted = float((weight * excess).sum()) / max(float((weight * off).sum()), 1e-300)
-        factor = float(np.clip((known * fitted + 1.0 / usual) / (known + usual**-2), _LEAST, _MOST))
+        factor = float(np.clip((known * fitted + 4.0 / usual) / (known + 4.0 / usual**2), _LEAST, _MOST))
     own = factor * off / (factor * off + noise)
     return Drawn(np.maximum(expected + own * (measured - expected), 0.0), np.sqrt(own * noise))
 
@@ -90,7 +91,9 @@ def settle_margins(
             unlisted = shares_of(above - taken, np.maximum(margin.trips - held / GRID, 0.0), group)
             above = held + unlisted
             trips = above / GRID
-            lower = np.floor(np.maximum(trips - _REACH * margin.deviation, 0.0) * GRID) / GRID
-            upper = np.ceil((trips + _REACH * margin.deviation) * GRID) / GRID
+            # What agreeing has moved may have been right where it was.
+            reach = np.hypot(_REACH * margin.deviation, trips - margin.trips)
+            lower = np.floor(np.maximum(trips - reach, 0.0) * GRID) / GRID
+            upper = np.ceil((trips + reach) * GRID) / GRID
             done[end].append(MarginTable(trips, lower, upper, lower > 0.0, unlisted / GRID))
     return tuple(done[0][::-1]), tuple(done[1][::-1])

@@ -14,7 +14,7 @@ from flockwise import artifact, estimate
 from flockwise.base.h3bits import parent, to_hex
 from flockwise.release.plan import GRID, Block, Plan
 
-__all__ = ["Shown", "build", "calendar", "flow_estimate", "presence_estimates"]
+__all__ = ["Shown", "build", "calendar", "flow_estimate", "noisy_flows", "presence_estimates"]
 
 Noisy = Mapping[str, npt.NDArray[np.int64]]
 
@@ -101,12 +101,13 @@ def flow_estimate(plan: Plan, noisy: Noisy) -> estimate.FlowEstimate:
     Privacy:
         Post-processing of noisy values.
     """
-    bands = [_noisy_flows(plan, noisy, band) for band in range(plan.of("flows")[0].shape[0])]
+    bands = [noisy_flows(plan, noisy, band) for band in range(plan.of("flows")[0].shape[0])]
     lat, lon = artifact.centres(plan.of("flows")[0].region.cells)
     return estimate.estimate_flows(bands[0], bands[1] if len(bands) > 1 else None, np.stack([lat, lon], axis=1))
 
 
-def _noisy_flows(plan: Plan, noisy: Noisy, band: int) -> list[estimate.NoisyFlowLevel]:
+def noisy_flows(plan: Plan, noisy: Noisy, band: int) -> list[estimate.NoisyFlowLevel]:
+    """The noisy flows of one band (everybody's, or heavy devices'), finest level first, in trips."""
     pairs = plan.of("flows")
     out = []
     for block, up in zip(pairs, [*pairs[1:], None], strict=True):

@@ -30,6 +30,12 @@ _WITHHELD = (
 )
 
 
+_COVERED = (
+    "About nine in ten of the printed intervals hold the trips that were counted within the bound on one device, scaled up by the ratio of noisy totals. "
+    "Trips above the bound and the cap are in no interval."
+)
+
+
 def page(artifact: Artifact, names: Names, data: str) -> str:
     """The whole page as HTML text.
 
@@ -236,7 +242,7 @@ def _figures(artifact: Artifact, names: Names) -> str:
         parts.append(f"<details><summary>Devices present in the whole region, by hour and day</summary>{hours}</details>")
         parts.append(f"<details><summary>Largest areas (r{artifact.presence[-1].level}) at the busiest time</summary>{zones_table(artifact, names)}</details>")
     if artifact.flows:
-        parts.append(f"<details><summary>Largest flows (r{artifact.flows[-1].level})</summary>{flow_table(artifact, names)}</details>")
+        parts.append(f"<details><summary>Largest flows (r{artifact.flows[-1].level})</summary>{flow_table(artifact, names)}<p>{_COVERED}</p></details>")
     parts.append("</section>")
     return "\n".join(parts)
 
