@@ -106,6 +106,7 @@ class Suppression:
 
     def __init__(self, folder: Path, master: bytes, ring: Keyring, state: _State) -> None:
         self._folder, self._master, self.ring, self._state = folder, master, ring, state
+        self._read: tuple[int, OptOuts] | None = None
 
     @classmethod
     def open(cls, study: Study, master: bytes) -> Suppression:
@@ -134,8 +135,17 @@ class Suppression:
                         write_durably(folder / INDEX, state.text(ring.marks).encode(), 0o600)
         except OSError as error:
             raise _write_error(folder, error) from error
-        state = _read(folder)
-        return cls(folder, master, _unwrapped(folder, state, master), state)
+        while True:
+            state = _read(folder)
+            found = cls(folder, master, _unwrapped(folder, state, master), state)
+            try:
+                # Read now: what another process adds later replaces the file, and belongs to whoever opens the list then.
+                found.bases()
+            except StoreError:
+                if _read(folder).files == state.files:
+                    raise
+            else:
+                return found
 
     @property
     def id(self) -> str:
@@ -176,11 +186,13 @@ class Suppression:
         """The bases on the list, each with its reason."""
         if not self._state.files:
             return OptOuts.union([])
-        name = self._state.file
-        try:
-            return OptOuts.from_table(self.ring.sealer().unseal((self._folder / name).read_bytes(), name))
-        except (BrokenSealError, OSError) as error:
-            raise _damaged(self._folder, f"{name}: {type(error).__name__}") from error
+        if self._read is None or self._read[0] != self._state.files:
+            name = self._state.file
+            try:
+                self._read = self._state.files, OptOuts.from_table(self.ring.sealer().unseal((self._folder / name).read_bytes(), name))
+            except (BrokenSealError, OSError) as error:
+                raise _damaged(self._folder, f"{name}: {type(error).__name__}") from error
+        return self._read[1]
 
     def add(self, bases: OptOuts, received: date, kind: str, *, always: bool = False) -> int:
         """Puts bases on the list; durable on return.
