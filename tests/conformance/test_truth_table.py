@@ -98,7 +98,7 @@ class Delivery:
     devices: int = 1_000_000_007
 
     def add(self, reason: str, n: int, change: Callable[[dict[str, Any]], None] | None = None, *, per_device: int = 50) -> dict[str, Any]:
-        """n good rows of new devices, then changed into trouble."""
+        """N good rows of new devices, then changed into trouble."""
         rng = self.rng
         number = -(-n // per_device)
         ids = self.devices + np.arange(number) * 7919
@@ -305,6 +305,7 @@ def broken_csv(folder: Path, rng: np.random.Generator) -> tuple[Path, Delivery, 
 @pytest.mark.rule(3)
 @pytest.mark.rule(4)
 @pytest.mark.rule(5)
+@pytest.mark.rule(6)
 @pytest.mark.rule(9)
 def test_a_million_pings_with_every_kind_of_trouble(folder: Path) -> None:
     rng = np.random.default_rng(20261124)
@@ -314,7 +315,17 @@ def test_a_million_pings_with_every_kind_of_trouble(folder: Path) -> None:
     # One row says that the device withdrew, or opted out; none of its other rows, which are good in themselves, may enter.
     made.add("withdrawn", 10_000, flag_one("gone", 1))
     made.add("opted_out", 12_000, flag_one("out", True))
+    # Devices that were stored, asked to be deleted, and are delivered again.
+    gone = made.add("deleted", 15_000)
+    was = Delivery(rng, devices=7_000_000_003)
+    was.blocks.append(("accepted", {name: values[:3_000] if name != "null" else {} for name, values in gone.items()}))
     (folder / "in").mkdir()
+    pq.write_table(was.table(), folder / "in" / "earlier.parquet")
+    assert ingest(folder, folder / "in" / "earlier.parquet")["stored"] == 3_000
+    (folder / "deletions.csv").write_text("id\n" + "\n".join(str(d) for d in np.unique(gone["device"])) + "\n")
+    api.forget(folder / "study.toml", str(folder / "deletions.csv"))
+    assert len(stored(folder)) == 0
+
     total = 1_000_000 - 40_000
     made.add("accepted", total - sum(made.counts().values()))
     pq.write_table(made.table(), folder / "in" / "a.parquet")
