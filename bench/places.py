@@ -38,6 +38,7 @@ DAYS = 7
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="as every script here takes it: one JSON object is printed in any case")
     parser.add_argument("--rows", type=int, default=4_000_000)
     parser.add_argument("--devices", type=int, default=20_000)
     parser.add_argument("--places", type=int, default=100_000)

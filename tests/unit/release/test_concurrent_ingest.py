@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from tests.conftest import World
 
@@ -33,6 +34,19 @@ def deliver(world: World, tmp_path: Path) -> Callable[[], None]:
 
 def void(_: object) -> None:
     return None
+
+
+class Held:
+    """What a store holds now, in memory."""
+
+    def __init__(self, vault: Store) -> None:
+        self.tables = [vault.read(bucket) for bucket in vault.buckets()]
+
+    def buckets(self) -> list[int]:
+        return list(range(len(self.tables)))
+
+    def read(self, bucket: int) -> pa.Table:
+        return self.tables[bucket]
 
 
 def spent(world: World) -> Fraction:
@@ -76,7 +90,7 @@ def test_after_the_charge_the_release_is_of_what_was_charged(
         met["found"], met["rules"] = found, settled.rules()
         return levels(settled, found)
 
-    snapshot = Store.open(study)
+    snapshot = Held(Store.open(study))
     monkeypatch.setattr(publishing.noise, "add", drawing)
     monkeypatch.setattr(publishing, "all_levels", summing)
     monkeypatch.setattr(publishing.engines, "LocalEngine", lambda threads: LocalEngine(threads, memory))
