@@ -95,6 +95,7 @@ def test_killed_at_every_step(change: Change, tmp_path: Path) -> None:
         shutil.copytree(whole, tmp_path / str(n))
         return tmp_path / str(n)
 
+    change(fresh(-1))  # loads the machine code: afterwards every child takes the same steps
     last = fresh(0)
     ended, steps = dying(change, last, 0)
     assert ended == 0
