@@ -141,7 +141,7 @@ file = "supplier.toml"
 [store]
 path = "bench.store"
 key = "bench.key"
-retention_days = 30
+retention_days = 365
 [ledger]
 path = "bench.ledger"
 dataset = "bench"

@@ -139,7 +139,7 @@ purpose = "public-health"
 [store]
 path = "store"
 key = "key"
-retention_days = 30
+retention_days = 365
 [ledger]
 path = "ledger"
 dataset = "bench"
