@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,10 @@ PAGES = ("plan", "risk")
 @pytest.fixture(scope="session")
 def pages(small_world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    api.plan(small_world.study, out=folder / "plan.html")
-    api.risk(small_world.study, folder / "risk", epsilon="1")
+    shutil.copytree(small_world.root, folder / "own", symlinks=True)  # an assessment is charged, and the small world is everybody's
+    own = World(folder / "own")
+    api.plan(own.study, out=folder / "plan.html")
+    api.risk(own.study, folder / "risk", epsilon="1")
     return {"plan": folder / "plan.html", "risk": folder / "risk" / "risk.html"}
 
 

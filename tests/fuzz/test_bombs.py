@@ -23,7 +23,7 @@ LIMIT_MB = 900
 """Peak of the whole process, libraries (about 300) and buffers of an ingest (256) included."""
 
 _INGEST = """
-import json, resource, sys
+import json, sys
 from functools import partial
 from pathlib import Path
 from flockwise import person
@@ -41,7 +41,7 @@ except InternalError:
     raise
 except FlockwiseError as error:
     code = error.code
-print(json.dumps([code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+print(json.dumps([code, int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024]))
 """
 
 HEAD = b"device_id,ts,lat,lon\n"

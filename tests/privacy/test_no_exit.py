@@ -147,7 +147,7 @@ def test_published_tables_have_only_the_columns_of_the_contract(small_world: Wor
         "flows.parquet": {"level", "origin", "destination", "slot", "slot_label", "trips", "lower", "upper", "unlisted", "status", "geometry"},
         "margins.parquet": {"level", "cell", "slot", "slot_label", "geometry"}
         | {f"{ends}{part}" for ends in ("departures", "arrivals") for part in ("", "_lower", "_upper", "_unlisted")},
-        "zones.parquet": {"level", "cell", "parent", "lat", "lon", "geometry"},
+        "zones.parquet": {"level", "cell", "parent", "lat", "lon", "area_cut", "geometry"},
     }
     for name, columns in allowed.items():
         assert set(pq.read_schema(small_world.published / name).names) == columns

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from numba import types
 
 from flockwise.person.jit import I64, I64_IN, inner, kernel
 
-__all__ = ["GROUP_UNITS", "MOST_POINTS", "draw_points", "group_units"]
+__all__ = ["GROUP_UNITS", "MOST_POINTS", "draw_points", "group_units", "of_groups"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -21,6 +22,22 @@ GROUP_UNITS = 256
 """Grid units that the devices of one group share."""
 MOST_POINTS = 8
 """How many points of a device are drawn."""
+
+
+def of_groups(pings: pa.Table, leading: int, number: int) -> pa.Table:
+    """The pings of all devices whose pseudonyms begin with the same bits.
+
+    Args:
+        pings: STORED_PINGS.
+        leading: how many bits, 0 for all devices.
+        number: the bits, as a number.
+
+    Privacy: person-level; only the person stage may see it.
+    """
+    if not leading:
+        return pings
+    high = pings["device_hi"].to_numpy().view(np.uint64)
+    return pings.filter(pa.array(high >> np.uint64(64 - leading) == number))
 
 
 def draw_points(high: Ints, low: Ints, first: Ints, key: Ints, view: int) -> tuple[Ints, Ints]:

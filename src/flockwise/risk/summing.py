@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from flockwise.engines import PingSource
+from flockwise.person.riskgroups import of_groups
 from flockwise.person.riskpoints import GROUP_UNITS, RiskFigures, risk_figures
 from flockwise.risk.plan import SMALL_SETS, UNITS, RiskPlan
 
@@ -18,15 +19,17 @@ __all__ = ["exact_figures"]
 Ints = npt.NDArray[np.int64]
 Progress = Callable[[str, int, int], None]
 
+BUCKETS_PER_PORTION = 16
+
 
 def exact_figures(source: PingSource, plan: RiskPlan, threads: int, progress: Progress | None = None) -> dict[str, Ints]:
     """The figures of every block, in grid units.
 
-    Memory: for each thread the pings of one bucket, or of as many buckets as hold one group of the largest size; and 8 bytes a device for each size and
-    resolution of sets of places.
+    Memory: for each thread the pings of a portion of the groups, about as many as lie in 16 buckets; and 8 bytes a device for each size and resolution of
+    sets of places. Each portion reads every bucket once: buckets say nothing of a device's group.
 
     Args:
-        source: buckets of complete devices by the leading bits of the pseudonym, as a store has them.
+        source: buckets of complete devices, dealt in any way.
         plan: the plan.
         threads: how many buckets are in memory at a time.
         progress: told ("person", done, total).
@@ -37,12 +40,15 @@ def exact_figures(source: PingSource, plan: RiskPlan, threads: int, progress: Pr
     Privacy: exact, for the noise alone. One device moves them by at most each block's norm (docs/claims/disclosure-risk.md).
     """
     rules, buckets = plan.rules(), source.buckets()
-    # Buckets and groups are both named by leading bits, so a group lies in one bucket, or is made of neighbouring ones.
-    portions = min(len(buckets), 1 << plan.bits[0])
-    step = len(buckets) // portions
+    # A group is named by leading bits of its devices' pseudonyms, and has to be whole: a portion is all devices that share fewer of them.
+    leading = min(min(plan.bits), (max(1, len(buckets) // BUCKETS_PER_PORTION)).bit_length() - 1)
+    portions = 1 << leading
+
+    def part(bucket: int, portion: int) -> pa.Table:
+        return of_groups(source.read(bucket), leading, portion)
 
     def work(portion: int) -> RiskFigures:
-        return risk_figures(pa.concat_tables([source.read(b) for b in buckets[portion * step : (portion + 1) * step]]), rules)
+        return risk_figures(pa.concat_tables([part(bucket, portion) for bucket in buckets]), rules)
 
     found = []
     with ThreadPoolExecutor(max(1, threads), thread_name_prefix="flockwise-risk") as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -83,6 +84,8 @@ def public_of(key: Ed25519PrivateKey) -> str:
 
 def is_signed(public: str, signature: str, message: bytes) -> bool:
     """Whether a signature is that of a message under a public key."""
+    if re.fullmatch("[0-9a-f]{128}", signature) is None:  # bytes.fromhex passes over blanks: a signature is written in one way alone
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(bytes.fromhex(signature), message)
     except (InvalidSignature, ValueError):

@@ -330,8 +330,8 @@ def _domain_from_data(patch: pytest.MonkeyPatch) -> None:
 def _withheld_if_there(patch: pytest.MonkeyPatch) -> None:
     truth, real = with_truth(patch), publishing.build
 
-    def build(plan: Any, noisy: Any) -> Any:
-        tables, shown = real(plan, noisy)
+    def build(plan: Any, noisy: Any, *more: Any) -> Any:
+        tables, shown = real(plan, noisy, *more)
         if "presence" in tables and truth:
             there = np.concatenate([np.asarray(truth[b.name]).ravel() > 0 for b in reversed(plan.of("presence"))])
             printed = pc.equal(tables["presence"]["status"].cast(pa.string()), "published")
@@ -346,8 +346,8 @@ def _withheld_pairs(patch: pytest.MonkeyPatch) -> None:
     real = publishing.build
     unverified(patch)
 
-    def build(plan: Any, noisy: Any) -> Any:
-        tables, shown = real(plan, noisy)
+    def build(plan: Any, noisy: Any, *more: Any) -> Any:
+        tables, shown = real(plan, noisy, *more)
         rows = tables["flows"]
         column = rows.schema.get_field_index("status")
         withheld = pa.DictionaryArray.from_arrays(np.ones(rows.num_rows, dtype=np.int32), pa.array(["published", "withheld"]))

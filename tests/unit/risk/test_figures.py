@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from tests.conformance.worlds import CELLS, table
 from tests.unit.risk._made import Buckets, everywhere, halves, ping, sets_by_loops, small_plan, units_by_loops, wanderer
@@ -12,6 +13,7 @@ from flockwise import config
 from flockwise.errors import InternalError
 from flockwise.person.riskgroups import MOST_POINTS, draw_points
 from flockwise.person.riskpoints import RiskRules, risk_figures
+from flockwise.risk import summing
 from flockwise.risk.summing import exact_figures
 from flockwise.store import Store
 
@@ -42,14 +44,23 @@ def test_order_buckets_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatc
         assert all((found[name] == expected[name]).all() for name in expected), bits
 
 
-def test_a_store_deals_buckets_by_the_leading_bits(ingested: Path) -> None:
-    """What `exact_figures` relies on to find whole groups in one portion."""
-    vault = Store.open(config.load(ingested))
-    count = len(vault.buckets())
-    assert count & (count - 1) == 0
-    for bucket in vault.buckets():
-        high = vault.read(bucket)["device_hi"].to_numpy().view(np.uint64)
-        assert (high >> np.uint64(64 - count.bit_length() + 1) == bucket).all()
+def test_groups_are_whole_however_a_store_deals_its_buckets(ingested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store's buckets have nothing to do with groups: the figures must be those of all pings in one table, whatever the portions."""
+    vault, plan = Store.open(config.load(ingested)), small_plan(monkeypatch, (2, 4))
+    everything = pa.concat_tables([vault.read(bucket) for bucket in vault.buckets()])
+
+    class Whole:
+        def buckets(self) -> list[int]:
+            return [0]
+
+        def read(self, bucket: int) -> pa.Table:
+            return everything
+
+    expected = exact_figures(Whole(), plan, 1)
+    for most in (1, 16, 1024):
+        monkeypatch.setattr(summing, "BUCKETS_PER_PORTION", most)
+        found = exact_figures(vault, plan, 2)
+        assert all((found[name] == expected[name]).all() for name in expected), most
 
 
 def test_all_units_of_all_groups_add_up_to_a_public_total(monkeypatch: pytest.MonkeyPatch) -> None:
