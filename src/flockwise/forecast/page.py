@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 
 from flockwise import release
+from flockwise.base.page import BRAND, plain_page
 from flockwise.forecast.chart import curves, percent
 from flockwise.forecast.facts import Expected, Facts
 from flockwise.forecast.variants import Variant
 
 __all__ = ["page"]
 
-_BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M12 19q3-4 6 0q3-4 6 0M18 6q2.5-4 5 0q2.5-4 5 0"/></svg>'
 _TABLES = {"presence": "Present population", "flows": "Flows", "margins": "Departures and arrivals"}
 _UNITS = {"presence": "devices", "flows": "trips", "margins": "trips"}
 
@@ -31,27 +28,12 @@ def page(plan: release.Plan, facts: Facts, epsilons: Sequence[Variant], others: 
         budget: what the ledger would hold, names and values.
     """
     study = plan.study
-    styles = (files("flockwise.base") / "page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     own = next(v for v in epsilons if v.epsilon == study.privacy.epsilon)
     title = f"What to expect of {study.name}"
     days = f"{study.window.days} days from {study.window.start}, {study.window.timezone}"
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
-<link rel="icon" href="data:,">
-<style>{styles}</style>
-</head>
-<body>
-<main class="page">
-<header><p class="brand">{_BIRDS}Flockwise <span>See the flock, never the bird</span></p>
+    return plain_page(
+        title,
+        f"""<header>{BRAND}
 <div class="masthead"><div><h1>{escape(title)}</h1><p class="where">Before any data is read and before any budget is spent.<br>{escape(days)}</p></div>
 <div class="promise"><p>{escape(_sentence(release.promise(plan)))}</p>
 <small>No data was read for this page. The errors are those of a population made of public facts.</small></div></div></header>
@@ -61,10 +43,8 @@ def page(plan: release.Plan, facts: Facts, epsilons: Sequence[Variant], others: 
 <p>Noise of the release's size was added to made-up figures, and estimated from them as from a release's. Where real places are rougher, or people
 travel otherwise, errors will differ.</p><p>They are errors against what the panel shows, not against the population:
 who is not in the panel is in no figure.</p></div></section>
-</main>
-</body>
-</html>
-"""
+""",
+    )
 
 
 def _plots(epsilons: Sequence[Variant], own: Variant) -> str:

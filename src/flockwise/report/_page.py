@@ -13,6 +13,7 @@ from html import escape
 from typing import Any
 
 from flockwise import viewer
+from flockwise.base.page import BRAND
 from flockwise.errors import InternalError
 from flockwise.report._payload import Names
 from flockwise.report._read import Artifact
@@ -20,7 +21,6 @@ from flockwise.report._tables import flow_table, hours_table, levels_table, numb
 
 __all__ = ["page"]
 
-_BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M12 19q3-4 6 0q3-4 6 0M18 6q2.5-4 5 0q2.5-4 5 0"/></svg>'
 
 _WITHHELD = (
     "A figure is withheld when its noisy value (for present population: the estimate made from noisy values) lies "
@@ -132,7 +132,7 @@ def _head(artifact: Artifact, names: Names, title: str) -> str:
     meaning = _sentences(certificate.get("meaning"))
     promise = f"<p>{escape(meaning[0])}</p>" if meaning else ""
     return f"""<header>
-<div class="top"><p class="brand">{_BIRDS}Flockwise <span>See the flock, never the bird</span></p>
+<div class="top">{BRAND}
 <button type="button" class="quiet" id="theme">Dark</button></div>
 <div class="masthead">
 <div><h1>{escape(title)}</h1>

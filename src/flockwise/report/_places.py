@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
 from h3ronpy.vector import cells_to_wkb_polygons
 
 from flockwise.base.h3bits import parent
+from flockwise.base.page import BRAND, plain_page
 from flockwise.base.region import Region
 from flockwise.governance import places
 from flockwise.report._outlines import basemap
@@ -27,7 +25,6 @@ COLUMNS = 640
 WIDTH = 960
 ASPECT = 1.45
 BANDS = ((0.0, 0.0, "nothing cut"), (0.0, 0.1, "up to 10 %"), (0.1, 0.5, "10 to 50 %"), (0.5, 0.9, "50 to 90 %"), (0.9, 1.0, "more than 90 %"))
-_BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M12 19q3-4 6 0q3-4 6 0M18 6q2.5-4 5 0q2.5-4 5 0"/></svg>'
 _STYLE = """
 .choices { display: flex; flex-wrap: wrap; gap: 6px 8px; border: 0; margin: 0 0 12px; padding: 0; }
 .choices legend { font-weight: 600; font-size: 0.95rem; padding: 0; margin-bottom: 6px; }
@@ -68,9 +65,6 @@ def places_page(name: str, region: Region, current: places.Current, table: place
         own = np.array(listing.categories) == category
         layers[category] = frame.runs(places.Listing(listing.table.filter(own)))
     chosen = "".join(f".card:has(#c-{k}:checked) .layer:not(.l-{k}){{display:none}}" for k in (*layers, "none"))
-    styles = (files("flockwise.base") / "page.css").read_text(encoding="utf-8") + _STYLE + chosen
-    digest = base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     title = f"Sensitive places of {name}"
     last = current.last
     state = f"Reviewed on {last.day} by {last.by}; to be reviewed again by {current.review_by}." if last else "Nobody has reviewed this list as it is now."
@@ -81,21 +75,9 @@ def places_page(name: str, region: Region, current: places.Current, table: place
         ("Gatherings", f"{len(current.gatherings) if current.gatherings else 0:,}", "cut at their times only, not on this map"),
     ]
     shown = "".join(f'<div><dt>{a}</dt><dd class="value">{escape(b)}</dd><dd class="more">{escape(c)}</dd></div>' for a, b, c in facts)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
-<link rel="icon" href="data:,">
-<style>{styles}</style>
-</head>
-<body>
-<main class="page">
-<header><p class="brand">{_BIRDS}Flockwise <span>See the flock, never the bird</span></p>
+    return plain_page(
+        title,
+        f"""<header>{BRAND}
 <div class="masthead"><div><h1>{escape(title)}</h1><p class="where">No ping from these places is stored, whatever zones are published.</p></div>
 <div class="promise"><p>{escape(state)}</p><small>Made of public facts. No pings were read for this page.</small></div></div></header>
 <dl class="facts">{shown}</dl>
@@ -105,10 +87,9 @@ def places_page(name: str, region: Region, current: places.Current, table: place
 <section class="card"><h2>Categories</h2><p class="note">Categories overlap: their shares do not add up.</p>{_categories(listing, found, table)}</section>
 <div class="two"><section class="card"><h2>Cells by how much of them is cut</h2>{_bands(found.cells)}</section>
 <section class="card"><h2>Where the list comes from</h2>{_sources(current)}</section></div>
-</main>
-</body>
-</html>
-"""
+""",
+        _STYLE + chosen,
+    )
 
 
 class _Frame:

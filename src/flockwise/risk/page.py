@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from html import escape
-from importlib.resources import files
 from typing import Any
 
+from flockwise.base.page import BRAND, plain_page
 from flockwise.risk.chart import count, curves, percent, place_label, points_bars, small_sets, view_label
 from flockwise.risk.table import Row
 
@@ -17,8 +15,6 @@ __all__ = ["page"]
 
 FEW = 8
 """In smaller groups nearly anything singles out."""
-
-_BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M12 19q3-4 6 0q3-4 6 0M18 6q2.5-4 5 0q2.5-4 5 0"/></svg>'
 
 
 def page(certificate: Mapping[str, Any], rows: Sequence[Row]) -> str:
@@ -28,25 +24,10 @@ def page(certificate: Mapping[str, Any], rows: Sequence[Row]) -> str:
         certificate: what the assessment promises.
         rows: every published figure.
     """
-    styles = (files("flockwise.base") / "page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     title = f"Disclosure risk of {certificate['study']}"
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
-<link rel="icon" href="data:,">
-<style>{styles}</style>
-</head>
-<body>
-<main class="page">
-{_head(certificate, title)}
+    return plain_page(
+        title,
+        f"""{_head(certificate, title)}
 {_facts(certificate, rows)}
 {_curves(certificate, rows)}
 <div class="two">
@@ -55,10 +36,8 @@ def page(certificate: Mapping[str, Any], rows: Sequence[Row]) -> str:
 </div>
 {_tables(rows)}
 {_guarantee(certificate)}
-</main>
-</body>
-</html>
-"""
+""",
+    )
 
 
 def _of(rows: Sequence[Row], figure: str) -> list[Row]:
@@ -68,7 +47,7 @@ def _of(rows: Sequence[Row], figure: str) -> list[Row]:
 def _head(certificate: Mapping[str, Any], title: str) -> str:
     window = certificate["window"]
     days = f"{window['days']} day{'s' if window['days'] != 1 else ''} from {window['first_day']}, {window['timezone']}"
-    return f"""<header><p class="brand">{_BIRDS}Flockwise <span>See the flock, never the bird</span></p>
+    return f"""<header>{BRAND}
 <div class="masthead"><div><h1>{escape(title)}</h1>
 <p class="where">What these pings would reveal if they leaked without names.<br>{escape(days)}</p></div>
 <div class="promise"><p>{escape(certificate["meaning"][0])}</p><small><a href="#guarantee">What is promised, and what is not</a></small></div></div></header>"""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib.resources import files
 
+from flockwise.base.page import BRAND, plain_page
 from flockwise.office.register.model import Register, Release, StudyEntry
 
 __all__ = ["page"]
 
-_BIRDS = '<svg viewBox="0 0 30 22" aria-hidden="true"><path d="M1 9q4-5 7 0q3-5 7 0M12 19q3-4 6 0q3-4 6 0M18 6q2.5-4 5 0q2.5-4 5 0"/></svg>'
 _NOISE = {"rounded": "rounded Gaussian (GDP)", "discrete": "discrete Gaussian (zCDP)"}
 _STATUS = {"published": "published", "drawn": "drawn, not published", "charged": "charged, not published"}
 _MORE = "td.text { white-space: normal; min-width: 14em; }"
@@ -20,34 +17,18 @@ _MORE = "td.text { white-space: normal; min-width: 14em; }"
 
 def page(register: Register) -> str:
     """The page as HTML text."""
-    styles = (files("flockwise.base") / "page.css").read_text(encoding="utf-8") + _MORE + "\n"
-    digest = base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     who = ", ".join(dict.fromkeys(s.organization for s in register.studies if s.organization)) or "The publisher is not stated"
     sections = (_releases, _exposure, _recipients, _studies, _suppliers, _places, _incidents, _trails)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="color-scheme" content="light dark">
-<title>Register of releases from phone location pings</title>
-<link rel="icon" href="data:,">
-<style>{styles}</style>
-</head>
-<body>
-<main class="page">
-<header><p class="brand">{_BIRDS}Flockwise <span>See the flock, never the bird</span></p>
+    return plain_page(
+        "Register of releases from phone location pings",
+        f"""<header>{BRAND}
 <div class="masthead"><div><h1>Register of releases from phone location pings</h1><p class="where">{escape(who)}<br>As of {register.made}</p></div>
 <div class="promise"><p>{escape(register.recall)}</p>
 <small>The same facts are in <a href="register.json">register.json</a>, described by <a href="register.schema.json">its schema</a>.</small></div></div></header>
 <dl class="facts">{"".join(f'<div><dt>{escape(k)}</dt><dd class="value">{escape(v)}</dd></div>' for k, v in _figures(register))}</dl>
-{"".join(section(register) for section in sections)}</main>
-</body>
-</html>
-"""
+{"".join(section(register) for section in sections)}""",
+        _MORE + "\n",
+    )
 
 
 def _figures(register: Register) -> list[tuple[str, str]]:
