@@ -17,7 +17,7 @@ import pytest
 from h3ronpy.vector import coordinates_to_cells
 
 from flockwise import api, artifact
-from flockwise.api import Outcome
+from flockwise.api.outcome import Outcome
 from flockwise.census import nights
 
 Ints = npt.NDArray[np.int64]
