@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flockwise.base.files import read_private
 from flockwise.config import SparkSpec
 from flockwise.engines.spark_java import java_home
 from flockwise.errors import ConfigError, RuleError
@@ -134,8 +134,8 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 def _secret(path: Path) -> str:
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text(encoding="utf-8").strip()
+        content, mode = read_private(path)
+        text = content.decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             "ENGINE_SECRET",

@@ -10,10 +10,10 @@ import hmac
 import os
 import secrets
 import shlex
-import stat
 import subprocess
 from pathlib import Path
 
+from flockwise.base.files import create_private, read_private
 from flockwise.errors import ConfigError, RuleError, StoreError
 
 __all__ = ["KEY_BYTES", "create", "derive", "load"]
@@ -30,7 +30,7 @@ def create(path: Path) -> None:
         ConfigError: the file exists already (STORE_KEY_EXISTS) or can't be written (STORE_KEY_FOLDER).
     """
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        create_private(path, f"{secrets.token_hex(KEY_BYTES)}\n".encode("ascii"))
     except FileExistsError as error:
         raise ConfigError(
             "STORE_KEY_EXISTS",
@@ -45,11 +45,6 @@ def create(path: Path) -> None:
             got=f"{path}: {type(error).__name__}",
             fix="Make the folder, or name another file in [store] key.",
         ) from error
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(secrets.token_hex(KEY_BYTES) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def load(source: Path | str) -> bytes:
@@ -97,9 +92,7 @@ def _from_command(command: str) -> bytes:
 
 def _from_file(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(1024)
+        text, mode = read_private(path)
     except OSError as error:
         raise ConfigError(
             "STORE_KEY_MISSING",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, load_pem_private_key
 
-from flockwise.base.files import sync
+from flockwise.base.files import create_private, read_private
 from flockwise.errors import ConfigError, RuleError, TrailError
 
 __all__ = ["Ed25519PrivateKey", "create", "is_signed", "load", "public_of"]
@@ -25,17 +23,11 @@ def create(path: Path) -> str:
     """
     key = Ed25519PrivateKey.generate()
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        create_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     except FileExistsError as error:
         raise ConfigError("TRAIL_KEY_EXISTS", what="The key file of the trail exists already; a key is never overwritten.", got=str(path)) from error
     except OSError as error:
         raise ConfigError("TRAIL_KEY_FOLDER", what="The key file of the trail can't be written.", got=f"{path}: {type(error).__name__}") from error
-    with os.fdopen(handle, "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        file.flush()
-        os.fsync(file.fileno())
-    sync(path.parent)
     return public_of(key)
 
 
@@ -48,9 +40,7 @@ def load(path: Path) -> Ed25519PrivateKey:
         TrailError: it holds no Ed25519 key (TRAIL_KEY_BAD).
     """
     try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(4096)
+        text, mode = read_private(path)
     except OSError as error:
         raise ConfigError(
             "TRAIL_KEY_MISSING",
