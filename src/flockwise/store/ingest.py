@@ -26,10 +26,11 @@ from flockwise.store.optouts import OptOuts
 from flockwise.store.pseudonym import Pseudonyms
 from flockwise.store.reading import OpenFile
 from flockwise.store.renaming import distinct, rename
+from flockwise.store.report import IngestReport
 from flockwise.store.sealing import Sealer, SpillSeal
 from flockwise.store.spill import WORDS, Spill, load, unpack
 
-__all__ = ["GREATEST_PINGS", "Ingest", "OrderFn", "ProgressFn"]
+__all__ = ["GREATEST_PINGS", "Ingest", "OrderFn", "ProgressFn", "report_of"]
 
 Ints = npt.NDArray[np.int64]
 T = TypeVar("T")
@@ -281,3 +282,19 @@ def _cap_rows(high: Ints, low: Ints, most: int, keep: npt.NDArray[np.bool_]) -> 
     for i in range(len(high)):
         run = run + 1 if i and high[i] == high[i - 1] and low[i] == low[i - 1] else 1
         keep[i] = run <= most
+
+
+def report_of(counts: Counts, files: int, skipped: int) -> IngestReport:
+    """The counts of an ingest as its report."""
+    refused = {name: int(n) for name, n in zip(REASONS[1:], counts.reasons[1:], strict=True) if n}
+    return IngestReport(
+        files=files,
+        files_skipped=skipped,
+        rows_read=int(counts.reasons.sum()),
+        stored=counts.stored,
+        refused=refused,
+        duplicates=counts.orders.get("duplicate", 0),
+        same_time=counts.orders.get("same_time", 0),
+        impossible_speed=counts.orders.get("impossible_speed", 0),
+        capped=counts.capped,
+    )

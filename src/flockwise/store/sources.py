@@ -56,6 +56,14 @@ class SourceFile:
         handler: Any = FSSpecHandler  # abstract in the stubs alone
         return ArrowLocal() if isinstance(self.fs, LocalFileSystem) else PyFileSystem(handler(self.fs))
 
+    def stamp(self) -> tuple[int, ...]:
+        """Size, time and number of a local file, to see whether it changed; empty for others."""
+        try:
+            info = Path(self.path).stat()
+        except OSError:
+            return ()
+        return info.st_size, info.st_mtime_ns, info.st_ino
+
     def sha256(self) -> bytes:
         """Digest of the file's bytes as delivered.
 

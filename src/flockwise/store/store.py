@@ -5,11 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-import os
 import secrets
-import shutil
-import stat
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,26 +21,26 @@ from flockwise.base import clock
 from flockwise.base.cellgrid import CellGrid
 from flockwise.base.files import sync
 from flockwise.config import Study
-from flockwise.errors import ConfigError, DataError, RuleError, StoreError
-from flockwise.governance import REASONS, DoorRules, places
+from flockwise.errors import ConfigError, DataError, StoreError
+from flockwise.governance import DoorRules, places
 from flockwise.governance.suppliers import consent_texts
 from flockwise.store import keys
 from flockwise.store.buckets import SEGMENTS, Buckets
 from flockwise.store.columns import Reader, WallClock
 from flockwise.store.compacting import check_replaced, merge
 from flockwise.store.expiry import require_current
-from flockwise.store.ingest import Counts, Ingest, OrderFn, ProgressFn
+from flockwise.store.folder import STAGING, check_mode, clean, remove, ring_of, staged, unwritable
+from flockwise.store.ingest import Counts, Ingest, OrderFn, ProgressFn, report_of
 from flockwise.store.keyring import Keyring, key_id
-from flockwise.store.locking import LOCK, alone, locked
-from flockwise.store.manifest import MANIFEST, Manifest, Segment, damaged, settings_of
+from flockwise.store.locking import LOCK, locked
+from flockwise.store.manifest import MANIFEST, Manifest, Segment, settings_of
 from flockwise.store.optouts import OptOuts
 from flockwise.store.pseudonym import Pseudonyms
-from flockwise.store.readers import read_lock, write_lock
+from flockwise.store.readers import read_lock
 from flockwise.store.reading import OpenFile, open_file
 from flockwise.store.recut import recut
 from flockwise.store.report import IngestReport
 from flockwise.store.rewriting import KeepFn, load, renamed, rewrite
-from flockwise.store.sealing import BrokenSealError
 from flockwise.store.sources import SourceFile, find
 from flockwise.store.suppression import Suppression
 
@@ -56,8 +52,6 @@ DEVICES_PER_BUCKET = 512  # a bucket's columns then stay near a core while they 
 MOST_SEGMENTS, NEWEST_APART = 16, 8
 """From how many segments on an ingest merges them, and how many of the newest stay apart, so that a supplier can still correct them."""
 LEAST_BUCKETS, MOST_BUCKETS = 4, 2048
-
-STAGING = "staging"
 
 
 class Store:
@@ -108,7 +102,7 @@ class Store:
                 got=str(root),
                 fix="Name a new or empty folder in [store] path.",
             )
-        _check_mode(root)
+        check_mode(root)
         for name in (SEGMENTS, STAGING):
             (root / name).mkdir(mode=0o700, exist_ok=True)
         buckets = 1 << max(0, -(-study.privacy.panel_bound // DEVICES_PER_BUCKET) - 1).bit_length()
@@ -128,11 +122,11 @@ class Store:
         """
         root = study.store.path
         manifest = Manifest.read(root)
-        _check_mode(root)
+        check_mode(root)
         manifest.require_pings()
         key = keys.load(study.store.key)
         manifest.check(settings_of(study), key_id(key))
-        return cls(study, manifest, key, _ring_of(root, manifest, key))
+        return cls(study, manifest, key, ring_of(root, manifest, key))
 
     def buckets(self) -> list[int]:
         """Numbers of the buckets: a public range, set when the store was made."""
@@ -232,7 +226,7 @@ class Store:
             if self._manifest.segments:
                 places.require_not_overdue(self._cut, self._manifest.places)
             found = find(sources)
-            seen = [_stamp(f) for f in found]
+            seen = [f.stamp() for f in found]
             if former:
                 marks = dict(zip(self._marks(former, threads), former, strict=True))
                 check_replaced(self._manifest, {mark: file.shown for mark, file in marks.items()})
@@ -243,8 +237,7 @@ class Store:
                     self._settle(self._manifest)
                 return IngestReport(files_skipped=len(found))
             opened = [open_file(f, self._study.input) for f in fresh]
-            staging = Path(tempfile.mkdtemp(dir=self._root / STAGING))
-            try:
+            with staged(self._root) as staging:
                 counts = self._run(staging, opened, order, progress, memory_mb, threads)
                 if not counts.reasons.sum():
                     raise DataError(
@@ -254,7 +247,7 @@ class Store:
                         state="Nothing was stored.",
                         fix="Ask the supplier for the delivery again.",
                     )
-                changed = [f.shown for f, before in zip(found, seen, strict=True) if _stamp(f) != before]
+                changed = [f.shown for f, before in zip(found, seen, strict=True) if f.stamp() != before]
                 if changed:
                     raise DataError(
                         "INGEST_FILE_CHANGED",
@@ -264,11 +257,9 @@ class Store:
                         fix="Ingest again when the delivery is complete.",
                     )
                 self._commit(staging, deliveries)
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
             if len(self._manifest.segments) > MOST_SEGMENTS:
                 self._tidy(order, threads, progress)
-            return _report(counts, len(fresh), len(found) - len(fresh))
+            return report_of(counts, len(fresh), len(found) - len(fresh))
 
     def _tidy(self, order: OrderFn, threads: int, progress: ProgressFn | None) -> None:
         """Merges segments after an ingest. The ingest is done: what goes wrong here can't undo it, and the next one tries again."""
@@ -372,14 +363,11 @@ class Store:
         if len(old) < 2:
             return
         name = self._manifest.next_segment()
-        staging = Path(tempfile.mkdtemp(dir=self._root / STAGING))
-        try:
+        with staged(self._root) as staging:
             merged = merge(old, name, partial(load, self._root / SEGMENTS, ring=self._ring), self._ring.sealer(), order, staging, threads, progress)
             self._move_in(staging, name)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
         self._settle(self._manifest.with_merged(len(old), merged))
-        _clean(self._root, self._manifest)
+        clean(self._root, self._manifest)
 
     def cut(self, progress: ProgressFn | None = None, *, threads: int | None = None) -> bool:
         """Takes out what the study's list of sensitive places covers now: all of it or, after an error or a crash at any moment, nothing.
@@ -400,7 +388,7 @@ class Store:
             fresh = self._manifest.places != found.digest
             if fresh:
                 self._recut(found, threads or self._study.engine.workers, progress)
-            _clean(self._root, self._manifest)
+            clean(self._root, self._manifest)
             known = {s.name for s in self._manifest.segments}
             if any(p.name not in known for p in (self._root / SEGMENTS).iterdir()):
                 raise StoreError(
@@ -415,15 +403,12 @@ class Store:
     def _recut(self, found: places.Current, threads: int, progress: ProgressFn | None) -> None:
         old, made = self._manifest.segments, self._manifest.made
         names = [f"{made + i:06d}" for i in range(1, len(old) + 1)]
-        staging = Path(tempfile.mkdtemp(dir=self._root / STAGING))
-        try:
+        with staged(self._root) as staging:
             read, suppress = partial(load, self._root / SEGMENTS, ring=self._ring), places.suppression(self._study, found)
             new = recut(old, names, read, self._ring.sealer(), suppress, staging, threads, progress)
             kept = [s for s in new if s.files]
             for segment in kept:
                 self._move_in(staging / segment.name, segment.name)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
         self._settle(self._manifest.with_cut(kept, made + len(old), found.digest))
 
     def forget(self, listed: OptOuts | None, received: date, progress: ProgressFn | None = None) -> int:
@@ -469,17 +454,14 @@ class Store:
         change: Callable[[pa.Table], pa.Table] | None = None,
     ) -> int:
         manifest = self._manifest
-        staging = Path(tempfile.mkdtemp(dir=self._root / STAGING))
-        try:
+        with staged(self._root) as staging:
             made = rewrite(self._root / SEGMENTS, manifest, self._ring, staging, keep, new_ring=ring, change=change, progress=progress)
             for segment in made:
                 self._move_in(staging / segment.name, segment.name)
             state = manifest.state if keeps_state else hashlib.sha256(f"{manifest.state} {secrets.token_hex(32)}".encode()).hexdigest()
             self._ring = ring
             self._settle(manifest.replaced(made, forgotten=forgotten, keys=ring.wrapped(self._key), state=state))
-            _remove(self._root / SEGMENTS, [s.name for s in manifest.segments])
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            remove(self._root / SEGMENTS, [s.name for s in manifest.segments])
         return sum(len(s.files) for s in manifest.segments)
 
     @contextmanager
@@ -495,104 +477,21 @@ class Store:
         try:
             with locked(self._root):
                 self._refresh()
-                _clean(self._root, self._manifest)
+                clean(self._root, self._manifest)
                 try:
                     yield
                 except BaseException:
                     self._refresh()
                     raise
         except OSError as error:
-            raise _unwritable(self._root, error) from error
+            raise unwritable(self._root, error) from error
 
     def _refresh(self) -> None:
         """What another process may have changed since this store was opened."""
         manifest = Manifest.read(self._root)
         manifest.require_pings()
-        self._ring = _ring_of(self._root, manifest, self._key)
+        self._ring = ring_of(self._root, manifest, self._key)
         self._manifest = manifest
         self._list.refresh()
         self._list.require(manifest.list_id, manifest.forgotten)
         self._drop_cached()
-
-
-def _ring_of(root: Path, manifest: Manifest, key: bytes) -> Keyring:
-    try:
-        ring = Keyring.unwrapped(key, manifest.keys)
-    except BrokenSealError as error:
-        raise damaged(root, f"{MANIFEST}: its keys can't be unwrapped") from error
-    manifest.check_seal(root, ring.marks)
-    return ring
-
-
-def _unwritable(root: Path, error: OSError) -> StoreError:
-    return StoreError(
-        "STORE_WRITE",
-        what="The store can't be written.",
-        got=f"{root}: {os.strerror(error.errno) if error.errno else type(error).__name__}",
-        state="The store is as it was before.",
-        fix="Check the room on the disk and the rights on the folder.",
-    )
-
-
-def _stamp(file: SourceFile) -> tuple[int, ...]:
-    try:
-        info = Path(file.path).stat()
-    except OSError:
-        return ()
-    return info.st_size, info.st_mtime_ns, info.st_ino
-
-
-def _check_mode(root: Path) -> None:
-    mode = stat.S_IMODE(root.stat().st_mode)
-    if mode & 0o077:
-        raise RuleError(
-            "STORE_MODE",
-            what="Others than its owner have rights on the store.",
-            got=f"{root}: mode {mode:04o}",
-            expected="mode 0700",
-            fix=f"Run: chmod 700 {root}",
-        )
-
-
-def _clean(root: Path, manifest: Manifest) -> None:
-    """Removes what a crashed ingest has left, and segments that count no more."""
-    for leftover in (root / STAGING).iterdir():
-        shutil.rmtree(leftover)
-    known = {s.name for s in manifest.segments}
-    unknown = [p for p in (root / SEGMENTS).iterdir() if p.name not in known]
-    with write_lock(root / SEGMENTS) as unread:
-        for leftover in unknown if unread else ():  # a release may still read what was merged or replaced: the next ingest removes it
-            shutil.rmtree(leftover)
-    for draft in root.glob(f".{MANIFEST}.*.part"):
-        draft.unlink()
-
-
-def _remove(segments: Path, names: list[str]) -> None:
-    """Removes segments that count no more, as soon as nobody reads them."""
-    try:
-        with alone(segments):
-            for name in names:
-                shutil.rmtree(segments / name)
-    except OSError as error:
-        raise StoreError(
-            "STORE_LEFTOVER",
-            what="Old files of the store can't be removed.",
-            got=os.strerror(error.errno) if error.errno else type(error).__name__,
-            state="The change is done: nothing reads the old files any more. But they are still there.",
-            fix="Check the rights on the folder, and run the command again: it removes them.",
-        ) from error
-
-
-def _report(counts: Counts, files: int, skipped: int) -> IngestReport:
-    refused = {name: int(n) for name, n in zip(REASONS[1:], counts.reasons[1:], strict=True) if n}
-    return IngestReport(
-        files=files,
-        files_skipped=skipped,
-        rows_read=int(counts.reasons.sum()),
-        stored=counts.stored,
-        refused=refused,
-        duplicates=counts.orders.get("duplicate", 0),
-        same_time=counts.orders.get("same_time", 0),
-        impossible_speed=counts.orders.get("impossible_speed", 0),
-        capped=counts.capped,
-    )
