@@ -13,6 +13,7 @@ from flockwise import config
 from flockwise.errors import InternalError
 from flockwise.person.riskgroups import MOST_POINTS, draw_points
 from flockwise.person.riskpoints import RiskRules, risk_figures
+from flockwise.risk import plan as plans
 from flockwise.risk import summing
 from flockwise.risk.summing import exact_figures
 from flockwise.store import Store
@@ -46,7 +47,9 @@ def test_order_buckets_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatc
 
 def test_groups_are_whole_however_a_store_deals_its_buckets(ingested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store's buckets have nothing to do with groups: the figures must be those of all pings in one table, whatever the portions."""
-    vault, plan = Store.open(config.load(ingested)), small_plan(monkeypatch, (2, 4))
+    monkeypatch.setattr(plans, "_group_bits", lambda *_: (2, 4))
+    study = config.load(ingested)
+    vault, plan = Store.open(study), plans.make_plan(study, "1")
     everything = pa.concat_tables([vault.read(bucket) for bucket in vault.buckets()])
 
     class Whole:
@@ -57,6 +60,7 @@ def test_groups_are_whole_however_a_store_deals_its_buckets(ingested: Path, monk
             return everything
 
     expected = exact_figures(Whole(), plan, 1)
+    assert all(expected[block.name][:-1].any() for block in plan.of("singled_out"))
     for most in (1, 16, 1024):
         monkeypatch.setattr(summing, "BUCKETS_PER_PORTION", most)
         found = exact_figures(vault, plan, 2)

@@ -178,6 +178,18 @@ def test_an_opt_out_in_a_delivery_stops_use_at_once_and_waits_for_deletion(tmp_p
     assert len(stored(Store.open(made._study))) == 4
 
 
+def test_a_store_that_was_opened_before_a_request_is_still_read(tmp_path: Path) -> None:
+    """A release that began before it must neither stop nor call the list damaged: it reads what it was charged for, or notices the change."""
+    made = store(tmp_path)
+    made.ingest([write(pings(200, devices=8), tmp_path / "a.parquet")], order)
+    forget(made._study, listed(tmp_path / "first.csv", [1]))
+    early = Store.open(made._study)
+    made._list.refresh()
+    made._list.add(made._list.bases(), date(2026, 6, 19), "list", always=True)
+    assert sum(early.read(bucket).num_rows for bucket in early.buckets()) > 0
+    assert Store.open(made._study).keyed_digest() != early.keyed_digest()
+
+
 def test_requests_carry_the_day_on_which_they_were_received(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: datetime(2026, 6, 20, tzinfo=UTC))
     made = store(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from itertools import permutations
 from pathlib import Path
@@ -35,6 +36,18 @@ def found_out(path: Path) -> bool:
     except TrailError:
         return True
     return False
+
+
+def test_a_signature_is_written_in_one_way_alone(trail: Trail) -> None:
+    """A reader of hexadecimal digits that passes over blanks, or takes capitals, would take these for the same signature."""
+    file = trail.path / "head.json"
+    whole = file.read_bytes()
+    signature = json.loads(whole)["signature"]
+    for other in (f"{signature[:20]} {signature[20:]}", f" {signature}", f"{signature} ", signature.upper()):
+        file.write_bytes(whole.replace(signature.encode(), other.encode()))
+        assert found_out(trail.path), other
+    file.write_bytes(whole)
+    assert not found_out(trail.path)
 
 
 def test_every_byte_class_of_every_file_counts(trail: Trail) -> None:
