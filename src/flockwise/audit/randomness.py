@@ -30,12 +30,12 @@ def _seeded(seed: int) -> Iterator[None]:
     """Both of Python's and numpy's global generators in a known state, as a careless program would leave them; put back afterwards."""
     kept = random.getstate(), np.random.get_state()  # noqa: NPY002  the attack is on the global generator
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
+    np.random.seed(seed)  # noqa: NPY002  the same attack
     try:
         yield
     finally:
         random.setstate(kept[0])
-        np.random.set_state(kept[1])  # noqa: NPY002
+        np.random.set_state(kept[1])  # noqa: NPY002  put back as it was
 
 
 def _no_seed(settings: Settings) -> Finding:
@@ -46,7 +46,8 @@ def _no_seed(settings: Settings) -> Finding:
             with _seeded(settings.seed % 2**32):
                 found.append(noise.add(np.zeros(_FEW, dtype=np.int64), _SIGMA, kind=kind))
         for _ in range(2):
-            said = in_child(lambda kind=kind: noise.add(np.zeros(_FEW, dtype=np.int64), _SIGMA, kind=kind).tobytes())  # type: ignore[misc]
+            # mypy infers no type for a lambda whose default binds the loop variable.
+            said = in_child(lambda kind=kind: noise.add(np.zeros(_FEW, dtype=np.int64), _SIGMA, kind=kind).tobytes())  # type: ignore[misc]  # see above
             evidence.holds(said is not None, "noise can't be drawn in a forked process")
             if said is not None:
                 found.append(np.frombuffer(said, dtype=np.int64))

@@ -96,7 +96,7 @@ def _start(spec: SparkSpec) -> SparkSession:
         gateway = getattr(SparkContext, "_gateway", None)
         if gateway is None:
             with java_home() as variables, _environment(variables):
-                gateway = launch_gateway(_conf(SparkConf(loadDefaults=False), settings))  # type: ignore[no-untyped-call]
+                gateway = launch_gateway(_conf(SparkConf(loadDefaults=False), settings))  # type: ignore[no-untyped-call]  # py4j has none
         SparkContext._ensure_initialized(gateway=gateway)
         return SparkSession(SparkContext(conf=_conf(SparkConf(), {**settings, **secret}), gateway=gateway))
     except (PySparkException, Py4JError, OSError, RuntimeError, ValueError) as error:

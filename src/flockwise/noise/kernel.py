@@ -28,7 +28,7 @@ MOST = 15
 
 LARGEST, SMALLEST = 2**63 - 1, -(2**63)
 B0, B1, B32, FULL = np.uint64(0), np.uint64(1), np.uint64(32), np.uint64(2**32 - 1)
-THREE: Any = types.UniTuple(types.int64, 3)  # type: ignore[no-untyped-call]
+THREE: Any = types.UniTuple(types.int64, 3)  # type: ignore[no-untyped-call]  # numba has no types
 WORDS, SUMS = types.Array(types.uint32, 1, "C", readonly=True), types.Array(types.int64, 1, "C")
 
 

@@ -26,7 +26,7 @@ I64 = types.Array(types.int64, 1, "C")
 """An int64 array that is written."""
 U8 = types.Array(types.uint8, 1, "C")
 """A byte array that is written."""
-PAIR: Any = types.UniTuple(types.int64, 2)  # type: ignore[no-untyped-call]
+PAIR: Any = types.UniTuple(types.int64, 2)  # type: ignore[no-untyped-call]  # numba has no types
 """Two numbers."""
 
 
