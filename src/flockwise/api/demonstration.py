@@ -8,8 +8,10 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+from flockwise import config
 from flockwise.api.outcome import Outcome, Progress
 from flockwise.api.pings import ingest
+from flockwise.api.places import places_review
 from flockwise.api.preparing import init, simulate
 from flockwise.api.publishing import release, report, verify
 from flockwise.errors import ConfigError
@@ -27,6 +29,8 @@ def demo(out: Path, *, devices: int = 50_000, days: int = 7, seed: int = 1, prog
         seed: seed of the simulation, never of the noise.
         progress: called with a stage's name, how much is done and how much there is.
     """
+    from flockwise.governance import places
+
     out = Path(out)
     start, study = date(2026, 5, 4), out / "study.toml"
     seconds: dict[str, float] = {}
@@ -52,7 +56,11 @@ def demo(out: Path, *, devices: int = 50_000, days: int = 7, seed: int = 1, prog
             pings=next(iter(sorted((world / "pings").glob("*.parquet")))),
             purpose="official-statistics",
             supplier=world / "supplier.toml",
+            places=world / "places.parquet",
+            gatherings=world / "gatherings.csv",
         )
+    if not places.summary(config.load(study)).startswith("current"):
+        places_review(study, "the demo")
     taken = timed("ingest", lambda: ingest(study, [str(world / "pings")], progress))
     published = timed("release", lambda: release(study, out / "release", progress))
     page = timed("report", lambda: report(out / "release"))

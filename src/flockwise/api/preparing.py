@@ -57,6 +57,8 @@ def init(
     pings: Path | None = None,
     purpose: str | None = None,
     supplier: Path | None = None,
+    places: Path | None = None,
+    gatherings: Path | None = None,
 ) -> Outcome:
     """Writes a commented study file, the secret key of its pseudonyms, the draft of the supplier's record, and an empty trail with the key that signs it.
 
@@ -70,6 +72,8 @@ def init(
         pings: a file whose columns' names and types fill the mapping. None of its rows is read.
         purpose: what the study is for, from the closed list; without it the line is left open, and deliveries are not let in.
         supplier: the supplier's record; without it `supplier.toml` beside the study is used, and written with every question open if it is not there.
+        places: the list of sensitive places; without it the section is left open.
+        gatherings: the file of gatherings, if there is one.
 
     Raises:
         RuleError: PURPOSE_FORBIDDEN.
@@ -99,6 +103,8 @@ def init(
         columns=columns,
         purpose=purpose,
         supplier=os.path.relpath(record, folder),
+        places=None if places is None else os.path.relpath(Path(places).resolve(), folder),
+        gatherings=None if gatherings is None else os.path.relpath(Path(gatherings).resolve(), folder),
     )
     study = config.parse(text, folder)
     cells = len(study.area)
@@ -112,6 +118,7 @@ def init(
     notes = ["Look at every line of [input] and [privacy], then run flockwise check."]
     if columns is not None and None in (columns.device, columns.time, columns.lat, columns.lon):
         notes.append("No column's name told the device, the time or the position: fill in [input] by hand.")
+    notes.append("Sensitive places: flockwise places build makes the list, show shows it, review records that somebody looked at it.")
     if purpose is None:
         notes.append("Declare the study's purpose: no delivery is let in without one.")
     if config.read_supplier(record).supplier is None:
@@ -146,11 +153,11 @@ def check(study_path: Path) -> Outcome:
     """
     from flockwise import record, store
     from flockwise import release as releasing
-    from flockwise.governance import suppliers
+    from flockwise.governance import places, suppliers
 
     study = config.load(Path(study_path))
     store.keys.load(study.store.key)
-    allowed = suppliers.state(study)
+    allowed, listed = suppliers.state(study), places.summary(study)
     trail.require(study)
     trail.events(study)
     plan = releasing.make_plan(study)
@@ -162,12 +169,15 @@ def check(study_path: Path) -> Outcome:
     note = "The study can be ingested and released." if fits else "The ledger has too little left for this release: it would be refused."
     if "keeps_pings_out" in allowed:
         note = "A delivery would be quarantined: see what keeps pings out."
+    if study.places is not None and not listed.startswith("current"):
+        note = "Nothing could be ingested or released: the list of sensitive places is not current."
     return Outcome(
         f"{study_path} is in order.",
         {
             "study": study.name,
             "purpose": study.purpose,
             "supplier": allowed,
+            "sensitive_places": listed,
             "window": f"{study.window.start}, {study.window.days} days, {study.window.timezone}",
             "promise": releasing.promise(plan),
             "tables": releasing.table_facts(plan),

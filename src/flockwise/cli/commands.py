@@ -67,13 +67,29 @@ def simulate(out: Path, devices: int, start: datetime, days: int, seed: int, as_
 @click.option("--timezone", required=True, help='Time zone, such as "America/New_York".')
 @click.option("--purpose", default=None, help="What the study is for, from the closed list of docs/reference/study.md, such as transport-planning.")
 @click.option("--supplier", type=click.Path(exists=True, path_type=Path), default=None, help="The supplier's record; by default a draft beside the study.")
+@click.option(
+    "--places", type=click.Path(exists=True, path_type=Path), default=None, help="The list of sensitive places; by default one that is still to be built."
+)
+@click.option("--gatherings", type=click.Path(exists=True, path_type=Path), default=None, help="CSV file of political and social gatherings.")
 @json_option
 @command_errors
 def init(
-    out: Path, name: str, pings: Path | None, region: Path, start: datetime, days: int, timezone: str, purpose: str | None, supplier: Path | None, as_json: bool
+    out: Path,
+    name: str,
+    pings: Path | None,
+    region: Path,
+    start: datetime,
+    days: int,
+    timezone: str,
+    purpose: str | None,
+    supplier: Path | None,
+    places: Path | None,
+    gatherings: Path | None,
+    as_json: bool,
 ) -> None:
     """Write a commented study file, the secret key of its pseudonyms, and the draft of the supplier's record."""
-    result = api.init(out, name=name, pings=pings, region=region, start=start.date(), days=days, timezone=timezone, purpose=purpose, supplier=supplier)
+    records = {"supplier": supplier, "places": places, "gatherings": gatherings}
+    result = api.init(out, name=name, pings=pings, region=region, start=start.date(), days=days, timezone=timezone, purpose=purpose, **records)
     show(result, as_json)
 
 

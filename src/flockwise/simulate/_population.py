@@ -27,6 +27,7 @@ from flockwise.simulate._chunk import calendar_of, make
 from flockwise.simulate._files import Deal
 from flockwise.simulate._geography import correlation, load
 from flockwise.simulate._people import draws_of
+from flockwise.simulate._places import gatherings, sensitive_places
 from flockwise.simulate._readme import readme
 from flockwise.simulate._settings import Settings
 from flockwise.simulate._truth import Truth
@@ -132,6 +133,8 @@ class Population:
         for name in ("pings", "truth"):
             (draft / name).mkdir()
         (draft / "supplier.toml").write_text(supplier_of_simulation(settings.start, clock.today()), encoding="utf-8")
+        sensitive_places(geography.features, settings).write(draft / "places.parquet")
+        (draft / "gatherings.csv").write_text(gatherings(geography.features, settings), encoding="utf-8")
         calendar, draws = calendar_of(settings), draws_of(geography)
         truth = Truth(len(calendar.local_hour), len(geography.geoids))
         deal = Deal(draft / "pings", settings)
@@ -188,7 +191,8 @@ def write(settings: Settings, out_dir: str | os.PathLike[str], progress: Progres
             pings/part-000.parquet and so on (device_id, ts, lat and lon in degrees, accuracy_m, consented_at, opted_out;
             nulls only in spoilt rows and in consented_at),
             truth/presence.parquet (cell at r7, slot_start, devices), truth/flows.parquet (origin, destination, slot_start_hour, trips),
-            truth/county_flows.parquet (home, work, devices), truth/README.txt, region.geojson, and supplier.toml (the record of a made-up supplier,
+            truth/county_flows.parquet (home, work, devices), truth/README.txt, region.geojson, places.parquet and gatherings.csv (made-up
+            sensitive places and gatherings, which nobody has reviewed), and supplier.toml (the record of a made-up supplier,
             assessed today: the only file that depends on more than the settings).
         progress: called with (devices done, devices in all) after every chunk, from one thread at a time.
 

@@ -17,6 +17,8 @@ window              {days} days from {start}, {timezone}
 seed                {seed}
 counties            {counties}
 
+The truth is of all of them, also where sensitive places (places.parquet) and gatherings are cut: no ping from there is stored, so that a release lacks it.
+
 presence.parquet      cell (H3, resolution 7), slot_start (UTC), devices. A device is in the cell where it dwells longest within the hour; within an hour
                       that is spent wholly under way, in the cell that it is heading for. Every counted device is in one cell in every hour, seen or not.
 flows.parquet         origin, destination (H3, resolution 7), slot_start_hour (local hour of departure), trips over the whole window. A trip leads from one

@@ -43,9 +43,11 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, simulate.Summa
 def test_files_and_columns(small: tuple[Path, simulate.Summary]) -> None:
     folder, told = small
     assert sorted(digests(folder)) == [
+        "gatherings.csv",
         "pings/part-000.parquet",
         "pings/part-001.parquet",
         "pings/part-002.parquet",
+        "places.parquet",
         "region.geojson",
         "supplier.toml",
         "truth/README.txt",

@@ -9,7 +9,7 @@ from flockwise.governance.places.index import PlaceIndex
 from flockwise.governance.places.listing import Listing, Review, Source
 from flockwise.governance.places.shapes import mend
 from flockwise.governance.places.sources import build
-from flockwise.governance.places.steps import build_list, status
+from flockwise.governance.places.steps import build_list, status, summary
 from flockwise.governance.places.tags import LEAST_BUFFER_M, Category, TagTable, read_tags
 
 __all__ = [
@@ -41,5 +41,6 @@ __all__ = [
     "required",
     "review",
     "status",
+    "summary",
     "suppression",
 ]

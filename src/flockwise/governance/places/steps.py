@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flockwise.base import clock
 from flockwise.errors import RuleError
 from flockwise.governance.places.coverage import coverage
-from flockwise.governance.places.current import Current, required
+from flockwise.governance.places.current import Current, current, required
 from flockwise.governance.places.extent import Extent
 from flockwise.governance.places.listing import Listing
 from flockwise.governance.places.sources import build
@@ -20,7 +20,7 @@ from flockwise.governance.places.tags import read_tags
 if TYPE_CHECKING:
     from flockwise.config import Study
 
-__all__ = ["Told", "build_list", "state_of", "status"]
+__all__ = ["Told", "build_list", "state_of", "status", "summary"]
 
 Told = tuple[str, dict[str, Any], tuple[str, ...]]
 
@@ -63,6 +63,17 @@ def state_of(found: Current, today: date) -> str:
     if found.last is None or found.review_by is None or found.last.day > today:
         return "not reviewed"
     return "stale" if today > found.review_by else "current"
+
+
+def summary(study: Study) -> str:
+    """How the list stands, in one line that begins with "current" if the study can be ingested and released."""
+    if study.places is None:
+        return "missing: the study names no list"
+    if not study.places.file.exists():
+        return "missing: make it with flockwise places build"
+    found = current(study)
+    state = state_of(found, clock.today()) if found else "missing"
+    return f"current until {found.review_by}" if found and state == "current" else state
 
 
 def status(study: Study, applied: str | None) -> Told:
