@@ -20,11 +20,12 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# What the program itself needs, hashes checked; then the project, without asking for anything else.
+# What the program itself needs, hashes checked; then the project, without asking for anything else. Compiled to bytecode at once: where Python may not write
+# it (PYTHONDONTWRITEBYTECODE), each start of the program would compile numba and scipy again, which is half of its start-up.
 $(VENV)/.run: requirements/run.txt requirements/tools.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/run.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -37,7 +38,7 @@ $(VENV)/.warm: $(VENV)/.run
 
 # What developers need besides.
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	touch $@
 
 # Compiles the hashed requirements anew. No index address is written.
