@@ -42,7 +42,8 @@ Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
 _PER_UNIT = {"s": 1_000_000, "ms": 1000, "us": 1}
-_NIL = "00000000-0000-0000-0000-000000000000"
+_NIL_SHORTEST, _NIL_LONGEST = 32, 45
+"""Lengths of a text that can be a UUID: 32 digits, up to hyphens after urn:uuid:."""
 _DAY_US = 86_400_000_000
 
 
@@ -169,9 +170,10 @@ class Reader:
             keep = np.repeat(cut > 0, lengths)
             data, offsets = data[offsets[0] : offsets[-1]][keep], np.concatenate([[0], np.cumsum(cut)])
         nil = None
-        if bool((lengths == len(_NIL)).any()):
+        shaped = (lengths >= _NIL_SHORTEST) & (lengths <= _NIL_LONGEST)
+        if shaped.any():  # spares the look; whether a row is nil depends on its own text alone
             ids, status = parse.uuids(data, offsets)
-            nil = _nil(ids) & (status == parse.OK)
+            nil = _nil(ids) & (status == parse.OK) & shaped
         return *self.pseudonyms.of_texts(data, offsets), nil
 
     def _times(self, column: pa.Array[Any], problems: Bytes) -> Ints:
