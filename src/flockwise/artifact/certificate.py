@@ -209,11 +209,10 @@ class InputRef(_Part):
 
 
 class TrailRef(_Part):
-    """How far the publisher's signed log had come when this release was begun: whoever keeps the certificate can tell if that log is cut or rewritten later."""
+    """The line of the publisher's signed log with which this release was begun: whoever keeps the certificate can tell if it is cut or rewritten later."""
 
     key: Digest = Field(description="Public key (Ed25519) that signs the log.")
-    count: int = Field(ge=1, description="Lines of the log, the one in which this release was begun being the last.")
-    last: Digest = Field(description="SHA-256 of that line.")
+    last: Digest = Field(description="SHA-256 of the line.")
 
 
 class Certificate(_Part):

@@ -129,10 +129,10 @@ def certificate_digest(folder: Path) -> str:
         raise ArtifactError("ARTIFACT_NOT_FOUND", what="There is no certificate in this folder.", got=str(folder)) from error
 
 
-def witness_of(folder: Path) -> trail.Witness | None:
-    """What a published folder's certificate says of the trail; None if its study had none."""
-    ref = artifact.read(folder).certificate.trail
-    return None if ref is None else trail.Witness(ref.key, ref.count, ref.last)
+def witness_of(folder: Path) -> tuple[trail.Witness, int] | None:
+    """What a published folder's certificate says of the trail, and the year of its window; None if its study had none."""
+    stated = artifact.read(folder).certificate
+    return None if stated.trail is None else (trail.Witness(stated.trail.key, stated.trail.last), stated.window.first_day.year)
 
 
 def _said(facts: Mapping[str, str | int]) -> str:

@@ -70,7 +70,7 @@ def certificate(
         inputs: keyed digest of the data.
         noisy: noisy values by name, for the histogram of norms.
         shown: what came of each block.
-        seen: how far the trail had come when the release was begun.
+        seen: with which line of the trail the release was begun.
         cut: the list of sensitive places, if the study names one.
     """
     study, privacy, window = plan.study, plan.study.privacy, plan.study.time_window
@@ -103,7 +103,7 @@ def certificate(
         retention=f"Pings are deleted {study.store.retention_days} days after the window's end, as the study declares. The release stays.",
         places=cut,
         input=artifact.InputRef(digest=inputs),
-        trail=None if seen is None else artifact.TrailRef(key=seen.key, count=seen.count, last=seen.last),
+        trail=None if seen is None else artifact.TrailRef(key=seen.key, last=seen.last),
         versions={"flockwise": __version__, "python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     )
 

@@ -26,7 +26,7 @@ Noisy = dict[str, npt.NDArray[np.int64]]
 
 
 def save(book: Ledger, entry: Entry, noisy: Noisy, witness: Witness | None = None) -> None:
-    """Writes the noisy output of a charge, and how far the trail had come, durably, in one step."""
+    """Writes the noisy output of a charge, and the line of the trail with which it was begun, durably, in one step."""
     if witness is not None:
         noisy[TRAIL] = np.frombuffer(json.dumps(vars(witness)).encode(), dtype=np.uint8).astype(np.int64)
     buffer = io.BytesIO()
@@ -55,8 +55,11 @@ def load(book: Ledger, entry: Entry, plan: Plan) -> Noisy | None:
 
 
 def seen(noisy: Noisy) -> Witness | None:
-    """How far the trail had come when the charge was made; None if there was none."""
-    return Witness(**json.loads(noisy[TRAIL].astype(np.uint8).tobytes())) if TRAIL in noisy else None
+    """With which line of the trail the release was begun; None if there was none."""
+    if TRAIL not in noisy:
+        return None
+    found = json.loads(noisy[TRAIL].astype(np.uint8).tobytes())
+    return Witness(found["key"], found["last"])
 
 
 def _fits(block: Block, noisy: Noisy) -> bool:

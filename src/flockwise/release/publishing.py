@@ -103,7 +103,7 @@ def _carry_out(study: Study, plan: Plan, vault: Store, out: Path, progress: Prog
     charged = noisy is None
     if entry is None or noisy is None:
         with engines.opened(study.engine) as engine:
-            entry, noisy = _draw(study, plan, engine, vault, inputs, book, begun, again=entry is not None, progress=progress)
+            entry, noisy = _draw(study, plan, engine, vault, inputs, book, None if begun is None else begun[0], again=entry is not None, progress=progress)
     if entry.status == "charged":
         entry = book.mark(entry, "drawn")
     plan = settled(plan, noisy)
@@ -117,7 +117,7 @@ def _carry_out(study: Study, plan: Plan, vault: Store, out: Path, progress: Prog
         book.mark(entry, "published")
     if begun is not None:
         digest = hashlib.sha256(final.to_json().encode()).hexdigest()
-        trail.record(study, "release", {"of": begun.count - 1, "certificate": digest, "charged": "yes" if charged else "no"})
+        trail.record(study, "release", {"of": begun[1], "certificate": digest, "charged": "yes" if charged else "no"})
     log.info("released %s", study.name)
     facts = [
         {

@@ -19,16 +19,16 @@ __all__ = ["Witness", "begin", "begin_release", "events", "record", "refusals", 
 
 @dataclass(frozen=True)
 class Witness:
-    """What a certificate says of the trail: how far it had come when the release was begun.
+    """What a certificate says of the trail: the line with which the release was begun.
+
+    How many lines there were before it is not said. Some are written because of one person (a request for deletion), so two counts would tell of them.
 
     Attributes:
         key: public key of the trail.
-        count: lines up to and with that of the release's beginning.
         last: hash of that line.
     """
 
     key: str
-    count: int
     last: str
 
 
@@ -137,7 +137,7 @@ def step(study: Study, name: str) -> Iterator[None]:
             record(study, name, {"of": begun.number})
 
 
-def begin_release(study: Study, plan: str, inputs: str) -> Witness | None:
+def begin_release(study: Study, plan: str, inputs: str) -> tuple[Witness, int] | None:
     """Records that a release begins, before anything is charged. The same plan on the same data was begun before: that event stands.
 
     Args:
@@ -146,7 +146,7 @@ def begin_release(study: Study, plan: str, inputs: str) -> Witness | None:
         inputs: keyed digest of the data, for the trail alone.
 
     Returns:
-        What the certificate says of the trail, the same whenever the release is repeated; None if the study has no trail.
+        What the certificate says of the trail, the same whenever the release is repeated, and the event's number; None if the study has no trail.
 
     Raises:
         TrailError: the trail is damaged or can't be written. Nothing was charged.
@@ -157,4 +157,4 @@ def begin_release(study: Study, plan: str, inputs: str) -> Witness | None:
     facts = {"study": plan, "input": inputs}
     found = next((e for e in trail.events() if e.kind == "release_begun" and e.facts == facts), None)
     begun = trail.append("release_begun", facts, keys.load(study.trail.key)) if found is None else found
-    return Witness(trail.head().key, begun.number + 1, begun.digest)
+    return Witness(trail.head().key, begun.digest), begun.number

@@ -12,13 +12,14 @@ from flockwise.trail.steps import Witness
 __all__ = ["verify"]
 
 
-def verify(path: Path, key: str | None = None, witnesses: Sequence[Witness] = ()) -> list[str]:
+def verify(path: Path, key: str | None = None, witnesses: Sequence[tuple[Witness, int]] = ()) -> list[str]:
     """What was checked, one sentence for each check, if all of it holds.
 
     Args:
         path: the trail's folder.
         key: public key that must have signed it; by default the one that its head names.
-        witnesses: what certificates say of the trail. Someone who has the key can write a whole trail anew; a certificate that was published can't be unsaid.
+        witnesses: what certificates say of the trail, each with the year of its release's window. Someone who has the key can write a whole trail anew; a
+            certificate that was published can't be unsaid. Of years that were dropped there is nothing left to compare.
 
     Raises:
         TrailError: a line was changed, added, removed or moved, the end was cut off, another key was used, or a witness contradicts the trail.
@@ -34,13 +35,13 @@ def verify(path: Path, key: str | None = None, witnesses: Sequence[Witness] = ()
         done.append("the key is the one that was expected")
     if head.first:
         done.append("what is older was dropped after five years; the head keeps the hash of its last line")
-    by_number = {e.number: e.digest for e in events}
-    for witness in witnesses:
-        number = witness.count - 1
+    there = {e.digest for e in events}
+    for witness, year in witnesses:
         if witness.key != head.key:
             raise damaged("TRAIL_OTHER_KEY", "a certificate was made beside a trail with another key")
-        if number >= head.count or (number >= head.first and by_number.get(number) != witness.last):
-            raise damaged("TRAIL_WITNESS", f"a certificate saw another line {number} than the one that is there")
+        dropped = head.first > 0 and year < head.since
+        if witness.last not in there and not dropped:
+            raise damaged("TRAIL_WITNESS", "a certificate saw a line that is not there")
     if witnesses:
         done.append("the trail holds the line that each certificate saw")
     return done

@@ -43,7 +43,7 @@ def test_the_register_names_releases_recipients_and_incidents(written: Path) -> 
     assert [(i["kind"], i["what"]) for i in found["incidents"]] == [("loss", "A backup disk was lost & found.")]
     assert found["exposures"][0]["year_epsilon"] == pytest.approx(1, abs=0.01)
     assert found["studies"][0]["retention_days"] == 365
-    assert found["studies"][0]["trail"]["count"] >= 8
+    assert set(found["studies"][0]["trail"]) == {"key", "last"}
 
 
 @pytest.mark.rule(31)

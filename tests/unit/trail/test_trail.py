@@ -77,7 +77,7 @@ def test_an_event_can_only_speak_of_an_earlier_one(tmp_path: Path) -> None:
 def test_a_certificate_finds_a_trail_that_was_put_back_to_an_older_state_or_made_anew(tmp_path: Path) -> None:
     trail = made(tmp_path / "t")
     begun = trail.events()[4]
-    seen = Witness(keys.public_of(KEY), begun.number + 1, begun.digest)
+    seen = Witness(keys.public_of(KEY), begun.digest), 2026
     assert verify(trail.path, witnesses=[seen])[-1] == "the trail holds the line that each certificate saw"
     shorter = Trail.begin(tmp_path / "short", KEY)
     with pytest.raises(TrailError, match="TRAIL_WITNESS"):
@@ -87,7 +87,7 @@ def test_a_certificate_finds_a_trail_that_was_put_back_to_an_older_state_or_made
     with pytest.raises(TrailError, match="TRAIL_WITNESS"):
         verify(shorter.path, witnesses=[seen])
     with pytest.raises(TrailError, match="TRAIL_OTHER_KEY"):
-        verify(trail.path, witnesses=[Witness(keys.public_of(OTHER), seen.count, seen.last)])
+        verify(trail.path, witnesses=[(Witness(keys.public_of(OTHER), begun.digest), 2026)])
 
 
 def test_each_year_has_a_file_and_five_years_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,10 @@ def test_each_year_has_a_file_and_five_years_are_kept(tmp_path: Path, monkeypatc
     assert (found[0].kind, found[0].number, found[-1].facts) == ("year_begun", 7, {"through": 2021})
     assert trail.head().first == 7
     # A certificate of a year that was dropped is not held against the trail; the chain goes on from the hash that was kept.
-    assert len(verify(trail.path, witnesses=[Witness(keys.public_of(KEY), begun.number + 1, begun.digest)])) == 4
+    seen = Witness(keys.public_of(KEY), begun.digest)
+    assert len(verify(trail.path, witnesses=[(seen, 2021)])) == 4
+    with pytest.raises(TrailError, match="TRAIL_WITNESS"):
+        verify(trail.path, witnesses=[(seen, 2022)])
     now = at(2029)
     assert trail.expire(KEY, 2022) == [2022]
     trail.append("ingest_begun", {}, KEY)

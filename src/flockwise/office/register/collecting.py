@@ -162,4 +162,4 @@ def _trail(study: Study) -> TrailEntry | None:
     if study.trail is None:
         return None
     head = trail.Trail(study.trail.path).head()
-    return TrailEntry(key=head.key, count=head.count, last=head.last)
+    return TrailEntry(key=head.key, last=head.last)

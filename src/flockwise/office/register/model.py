@@ -75,11 +75,10 @@ class PlacesEntry(_Part):
 
 
 class TrailEntry(_Part):
-    """The signed log, as it was when the register was made. Keep this: it shows later whether the log was cut or rewritten."""
+    """The last line of the signed log when the register was made. Keep this: it shows later whether the log was cut or rewritten."""
 
     key: str = Field(description="Public key (Ed25519).")
-    count: int = Field(ge=1)
-    last: str = Field(description="SHA-256 of the last line.")
+    last: str = Field(description="SHA-256 of the last line. How many lines there are is not said: some are written because of one person.")
 
 
 class StudyEntry(_Part):

@@ -123,10 +123,10 @@ def _incidents(register: Register) -> str:
 
 
 def _trails(register: Register) -> str:
-    found = {(s.trail.key, s.trail.count, s.trail.last): s.name for s in register.studies if s.trail is not None}
-    rows = [[name, f"{count:,}", last, key] for (key, count, last), name in found.items()]
-    note = "How far each study's signed log had come. Whoever keeps this page can tell later if a log was cut or rewritten."
-    return _card("The log", note, ("Study", "Lines", "Hash of the last line", "Public key"), rows, "No study has a log.")
+    found = {(s.trail.key, s.trail.last): s.name for s in register.studies if s.trail is not None}
+    rows = [[name, last, key] for (key, last), name in found.items()]
+    note = "The last line of each study's signed log. Whoever keeps this page can tell later if a log was cut or rewritten."
+    return _card("The log", note, ("Study", "Hash of the last line", "Public key"), rows, "No study has a log.")
 
 
 def _card(title: str, note: str, heads: Sequence[str], rows: Sequence[Sequence[str]], none: str) -> str:
