@@ -206,7 +206,7 @@ class Manifest:
         """The manifest after one more ingest, whose rows were cut by a list of sensitive places (its digest)."""
         segments = self.segments if segment is None else (*self.segments, segment)
         state = hashlib.sha256(json.dumps([self.state, sorted(deliveries)]).encode()).hexdigest()
-        cut = self.places if self.segments else places
+        cut = self.places if self.deliveries else places  # not whether any row was kept: that may depend on one device
         made = self.made + (segment is not None)
         return replace(self, segments=segments, deliveries=(*self.deliveries, *deliveries), state=state, made=made, forgotten=forgotten, places=cut)
 

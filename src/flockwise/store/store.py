@@ -223,7 +223,7 @@ class Store:
         with self._changing():
             former = find(replace) if replace else []
             self._cut = places.require(self._study)
-            if self._manifest.segments:
+            if self._manifest.deliveries:
                 places.require_not_overdue(self._cut, self._manifest.places)
             found = find(sources)
             seen = [f.stamp() for f in found]
@@ -320,9 +320,11 @@ class Store:
 
     def _commit(self, staging: Path, deliveries: list[str]) -> None:
         known = self._list.number
-        number = self._list.add(self._leaving, clock.today(), "delivery") if len(self._leaving) else known
+        # A delivery that can say who left counts as a request whether somebody did or not: when files have to be rewritten must not depend on one device.
+        can_say = self._study.input.withdrawn is not None or self._study.input.opt_out is not None
+        number = self._list.add(self._leaving, clock.today(), "delivery", noted=can_say)
         # What this delivery opts out is not in its own segment; older segments hold it until they are rewritten.
-        forgotten = number if not self._manifest.segments and self._manifest.forgotten == known and number <= known + 1 else self._manifest.forgotten
+        forgotten = number if not self._manifest.deliveries and self._manifest.forgotten == known and number <= known + 1 else self._manifest.forgotten
         segment = None
         if self._files:
             segment = Segment(self._manifest.next_segment(), tuple(self._files), tuple(deliveries))

@@ -194,14 +194,15 @@ class Suppression:
                 raise _damaged(self._folder, f"{name}: {type(error).__name__}") from error
         return self._read[1]
 
-    def add(self, bases: OptOuts, received: date, kind: str, *, always: bool = False) -> int:
+    def add(self, bases: OptOuts, received: date, kind: str, *, always: bool = False, noted: bool = False) -> int:
         """Puts bases on the list; durable on return.
 
         Args:
             bases: which, and why.
             received: when the request was received.
             kind: of the request.
-            always: note the request even if all of its bases are listed already.
+            always: note the request, and name the list's content anew, even if all of its bases are listed already.
+            noted: note the request even then, but leave the content and its name as they are.
 
         Returns:
             Number of the newest request.
@@ -209,13 +210,15 @@ class Suppression:
         with locked(self._folder, wait=True):
             self.refresh()
             known = self.bases()
-            if not always and not len(bases.without(known)):
+            fresh = always or len(bases.without(known)) > 0
+            if not fresh and not noted:
                 return self.number
             request = Request(self.number + 1, received, clock.today(), kind)
-            state = replace(self._state, files=self._state.files + 1, requests=(*self._state.requests, request))
+            state = replace(self._state, files=self._state.files + fresh, requests=(*self._state.requests, request))
             try:
-                sealed = self.ring.sealer().seal(OptOuts.union([known, bases]).table(), state.file)
-                write_durably(self._folder / state.file, bytes(sealed), 0o600)
+                if fresh:
+                    sealed = self.ring.sealer().seal(OptOuts.union([known, bases]).table(), state.file)
+                    write_durably(self._folder / state.file, bytes(sealed), 0o600)
                 write_durably(self._folder / INDEX, state.text(self.ring.marks).encode(), 0o600)
                 self._state = state
                 for old in self._folder.iterdir():
