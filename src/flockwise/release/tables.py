@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +54,13 @@ def build(plan: Plan, noisy: Noisy, cut: Mapping[int, npt.NDArray[np.float64]] |
     regions = {b.level: b.region.cells for b in plan.blocks}
     tables = {"zones": artifact.zones(regions, cut)}
     shown: dict[str, Shown] = {}
-    if plan.of("presence"):
-        tables["presence"], more = _presence(plan, noisy)
-        shown |= more
-    if plan.of("flows"):
-        of_flows, more = _flows(plan, noisy)
-        tables |= of_flows
-        shown |= more
+    # Presence and flows know nothing of each other, and both spend their time in numpy.
+    with ThreadPoolExecutor(2, "flockwise-tables") as pool:
+        parts = [pool.submit(work, plan, noisy) for kind, work in (("presence", _presence), ("flows", _flows)) if plan.of(kind)]
+        for part in parts:
+            made, more = part.result()
+            tables |= made
+            shown |= more
     return tables, shown
 
 
@@ -77,7 +78,7 @@ def presence_estimates(plan: Plan, noisy: Noisy) -> list[estimate.LevelEstimate]
     return estimate.estimate_presence(levels, calendar(plan))
 
 
-def _presence(plan: Plan, noisy: Noisy) -> tuple[pa.Table, dict[str, Shown]]:
+def _presence(plan: Plan, noisy: Noisy) -> tuple[dict[str, pa.Table], dict[str, Shown]]:
     blocks, results = plan.of("presence"), presence_estimates(plan, noisy)
     starts = _slot_starts(plan)
     parts: list[pa.Table] = []
@@ -92,7 +93,7 @@ def _presence(plan: Plan, noisy: Noisy) -> tuple[pa.Table, dict[str, Shown]]:
         parts.append(pa.table(dict(zip(names, arrays, strict=True))))
         summary = estimate.summarise_presence(result)
         shown[block.name] = Shown(summary.published, estimate.FEWEST_DEVICES * scale, summary.typical_relative_error, adds_up=block is not blocks[-1])
-    return pa.concat_tables(parts), shown
+    return {"presence": pa.concat_tables(parts)}, shown
 
 
 def flow_estimate(plan: Plan, noisy: Noisy) -> estimate.FlowEstimate:
