@@ -135,7 +135,8 @@ def write(folder: Path, tables: Mapping[str, pa.Table], certificate: Certificate
         The certificate as published.
 
     Raises:
-        ArtifactError: something that is not a Flockwise artifact is in the way. It is as it was.
+        ArtifactError: something that is not a Flockwise artifact is in the way (ARTIFACT_IN_THE_WAY), or the disk can't be written (ARTIFACT_WRITE).
+            What was there is as it was.
         InternalError: the tables do not fit the certificate or the format, or what was written does not pass `verify`. Nothing was published.
 
     Privacy:
@@ -149,10 +150,10 @@ def write(folder: Path, tables: Mapping[str, pa.Table], certificate: Certificate
         raise InternalError("ARTIFACT_BAD_RECORD", what="The record is not whole.", got=", ".join(sorted(texts)))
     folder = folder.absolute()
     check_place(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.part")
-    fresh.mkdir()
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh.mkdir()
         final = _fill(fresh, tables, certificate, texts)
         if _same(folder, fresh):
             return final
@@ -167,6 +168,14 @@ def write(folder: Path, tables: Mapping[str, pa.Table], certificate: Certificate
         _put(fresh, folder)
         sync(folder.parent)
         return final
+    except OSError as error:
+        raise ArtifactError(
+            "ARTIFACT_WRITE",
+            what="The folder to publish into can't be written.",
+            got=f"{folder}: {os.strerror(error.errno) if error.errno else type(error).__name__}",
+            state="What was there before is there, or the new release whole. The charge stands.",
+            fix="Check the room on the disk and the rights on the folder, and run the same command again: it publishes what was charged and spends nothing.",
+        ) from error
     finally:
         # After an exchange this is the older artifact.
         shutil.rmtree(fresh, ignore_errors=True)

@@ -128,8 +128,17 @@ class SqliteStorage:
     def keep(self, name: str, content: bytes) -> None:
         """Writes the bytes to a file of their own in a folder beside the ledger."""
         path = self._output(name)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_durably(path, content, mode=0o600)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_durably(path, content, mode=0o600)
+        except OSError as error:
+            raise LedgerError(
+                "LEDGER_OUTPUT_WRITE",
+                what="The noisy output of a charge can't be written beside the ledger.",
+                got=os.strerror(error.errno) if error.errno else type(error).__name__,
+                state="The charge stands, and its noise is lost unless it was written after all. Nothing was published.",
+                fix="Mend the rights or the disk, and run the same command again: without the output it is charged once more.",
+            ) from error
 
     def kept(self, name: str) -> bytes | None:
         """The bytes of such a file."""

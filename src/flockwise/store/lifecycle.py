@@ -15,7 +15,7 @@ from flockwise.errors import ConfigError, RuleError, StoreError
 from flockwise.store import keys
 from flockwise.store.buckets import SEGMENTS
 from flockwise.store.expiry import expires
-from flockwise.store.folder import STAGING
+from flockwise.store.folder import STAGING, clean
 from flockwise.store.forgetting import Kind, read_list
 from flockwise.store.ingest import ProgressFn
 from flockwise.store.keyring import Keyring, key_id
@@ -160,6 +160,7 @@ def rotate(study: Study, old: Path | str, *, data: bool = False, progress: Progr
                     facts["store"] = "under the new key"
                 else:
                     facts["store"] = "was under the new key"
+                clean(root, manifest)
         except BrokenSealError as error:
             raise damaged(root, f"{MANIFEST}: its keys can't be unwrapped") from error
         except OSError as error:

@@ -207,26 +207,24 @@ class Suppression:
         Returns:
             Number of the newest request.
         """
-        with locked(self._folder, wait=True):
-            self.refresh()
-            known = self.bases()
-            fresh = always or len(bases.without(known)) > 0
-            if not fresh and not noted:
-                return self.number
-            request = Request(self.number + 1, received, clock.today(), kind)
-            state = replace(self._state, files=self._state.files + fresh, requests=(*self._state.requests, request))
-            try:
+        try:
+            with locked(self._folder, wait=True):
+                self.refresh()
+                known = self.bases()
+                fresh = always or len(bases.without(known)) > 0
+                if not fresh and not noted:
+                    return self.number
+                request = Request(self.number + 1, received, clock.today(), kind)
+                state = replace(self._state, files=self._state.files + fresh, requests=(*self._state.requests, request))
                 if fresh:
                     sealed = self.ring.sealer().seal(OptOuts.union([known, bases]).table(), state.file)
                     write_durably(self._folder / state.file, bytes(sealed), 0o600)
                 write_durably(self._folder / INDEX, state.text(self.ring.marks).encode(), 0o600)
                 self._state = state
-                for old in self._folder.iterdir():
-                    if old.name not in (INDEX, LOCK, state.file):
-                        old.unlink()
-            except OSError as error:
-                raise _write_error(self._folder, error) from error
-            return self.number
+                _tidy(self._folder, state)
+                return self.number
+        except OSError as error:
+            raise _write_error(self._folder, error) from error
 
     @classmethod
     def rotate(cls, study: Study, old: bytes, new: bytes) -> bool:
@@ -241,6 +239,7 @@ class Suppression:
         try:
             with locked(folder, wait=True):
                 state = _read(folder)
+                _tidy(folder, state)
                 if state.key_id == key_id(new):
                     return False
                 ring = _unwrapped(folder, state, old)
@@ -249,6 +248,13 @@ class Suppression:
         except OSError as error:
             raise _write_error(folder, error) from error
         return True
+
+
+def _tidy(folder: Path, state: _State) -> None:
+    """Removes what counts no more, and what a crash or a failing disk left. Under the lock."""
+    for old in folder.iterdir():
+        if old.name not in (INDEX, LOCK, state.file):
+            old.unlink()
 
 
 def _read(folder: Path) -> _State:
@@ -296,6 +302,6 @@ def _write_error(folder: Path, error: OSError) -> StoreError:
         "SUPPRESSION_WRITE",
         what="The suppression list can't be written.",
         got=f"{folder}: {os.strerror(error.errno) if error.errno else type(error).__name__}",
-        state="It is as it was before.",
-        fix="Check the room on the disk and the rights on the folder.",
+        state="It is as it was before, or holds the whole request; what it holds is in force.",
+        fix="Check the room on the disk and the rights on the folder, and run the same command again.",
     )

@@ -80,6 +80,15 @@ class Trail:
                 raise InternalError("TRAIL_BAD_FACT", what="An event speaks of one that has not happened.", state="Nothing was recorded.")
             return self._add(head, kind, facts, key)[1]
 
+    def mend(self, key: keys.Ed25519PrivateKey) -> None:
+        """Puts right what a crash or a failing disk may have left after the last acknowledged line, and records it; nothing if nothing is left.
+
+        Raises:
+            TrailError: the trail is missing, damaged, signed with another key, or can't be written.
+        """
+        with self._locked(fcntl.LOCK_EX):
+            self._mended(key)
+
     def events(self, key: str | None = None) -> list[Event]:
         """Every event that is kept, oldest first, after the check of every line, the chain and the head.
 
@@ -226,9 +235,13 @@ class Trail:
         return [year for year in kept if year <= head.year]
 
     def _clear(self, head: Head) -> None:
-        for year in self._found():
-            if year < head.since:
-                self._file(year).unlink(missing_ok=True)
+        """Removes what a crash or a failing disk left: files of expired years, and heads that never came into place."""
+        left = [self._file(year) for year in self._found() if year < head.since]
+        try:
+            for path in (*left, *self.path.glob(f".{_HEAD}.*.part")):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _not_written(error) from error
 
     def _found(self) -> list[int]:
         return sorted(int(found[1]) for p in self.path.iterdir() if (found := _YEAR.fullmatch(p.name)))

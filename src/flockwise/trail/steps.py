@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from flockwise.config import Study
 from flockwise.config.model import Trail as TrailPlace
-from flockwise.errors import FlockwiseError, InternalError, RuleError
+from flockwise.errors import FlockwiseError, InternalError, RuleError, TrailError
 from flockwise.trail import keys
 from flockwise.trail.chain import Event
 from flockwise.trail.folder import Trail
@@ -117,7 +117,11 @@ def refusals(study: Study, name: str) -> Iterator[None]:
     except FlockwiseError as error:
         # What the trail itself refuses can't be recorded in it.
         if not isinstance(error, InternalError) and not error.code.startswith("TRAIL_"):
-            record(study, "refusal" if isinstance(error, RuleError) else "stopped", {"step": name, "code": error.code})
+            try:
+                record(study, "refusal" if isinstance(error, RuleError) else "stopped", {"step": name, "code": error.code})
+            except TrailError as unwritten:
+                # One disk that is full stops both. What stopped the step is what has to be mended; the step stays a beginning without an end.
+                error.state = f"{error.state} The trail could not record it ({unwritten.code}).".strip()
         raise
 
 
@@ -153,8 +157,9 @@ def begin_release(study: Study, plan: str, inputs: str) -> tuple[Witness, int] |
     """
     if study.trail is None:
         return None
-    trail = Trail(study.trail.path)
+    trail, key = Trail(study.trail.path), keys.load(study.trail.key)
     facts = {"study": plan, "input": inputs}
+    trail.mend(key)  # a beginning that a crash cut short must not stand in the way of the same release
     found = next((e for e in trail.events() if e.kind == "release_begun" and e.facts == facts), None)
-    begun = trail.append("release_begun", facts, keys.load(study.trail.key)) if found is None else found
+    begun = trail.append("release_begun", facts, key) if found is None else found
     return Witness(trail.head().key, begun.digest), begun.number
