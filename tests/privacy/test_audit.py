@@ -13,9 +13,9 @@ from flockwise import api, audit
 from flockwise.audit import Check, Finding
 from flockwise.cli import main
 
-pytestmark = [pytest.mark.rule(20), pytest.mark.rule(21)]
 
-
+@pytest.mark.rule(20)
+@pytest.mark.rule(21)
 def test_the_short_audit_passes_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """False alarms: under 1e-4 (docs/claims/audit.md)."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -35,8 +35,6 @@ from flockwise.person import (
 )
 from flockwise.person import rules as rules_module
 
-pytestmark = pytest.mark.rule(15)
-
 Sums = dict[int, np.ndarray]
 
 HOURS = 48
@@ -129,6 +127,7 @@ def check(others: list[Row], device: list[Row], rules: Rules, *, buckets: int = 
     return norm
 
 
+@pytest.mark.rule(15)
 @settings(max_examples=60, deadline=None)
 @given(panels(devices=3), device_rows(number=9, most=24), st.integers(1, 5), st.integers(0, 1 << 30))
 def test_any_device(panel: list[list[Row]], device: list[Row], buckets: int, seed: int) -> None:
@@ -141,6 +140,7 @@ def weighted(rules: Rules, units: tuple[int, ...], otherwise: int) -> Rules:
     return replace(rules, weights=WeightRules(areas[:-1], found[:-1], otherwise, HOUR, np.array([START]), np.array([-5 * HOUR])))
 
 
+@pytest.mark.rule(15)
 @settings(max_examples=60, deadline=None)
 @given(
     panels(devices=3), device_rows(number=9, most=24), st.lists(st.integers(0, 256), min_size=1, max_size=4).map(tuple), st.integers(0, 256), st.integers(1, 5)
@@ -149,6 +149,7 @@ def test_any_device_with_weights(panel: list[list[Row]], device: list[Row], unit
     check([row for rows in panel for row in rows], device, weighted(RULES, units, otherwise), buckets=buckets)
 
 
+@pytest.mark.rule(15)
 @settings(max_examples=60, deadline=None)
 @given(device_rows(number=9, most=24), st.integers(0, 40), st.integers(0, 40))
 def test_any_device_under_tight_bounds(device: list[Row], presence_weight: int, left: int) -> None:
@@ -191,6 +192,7 @@ HEAVY = {
 }
 
 
+@pytest.mark.rule(15)
 @pytest.mark.parametrize("units", [(256,), (3, 200), (0,)])
 @pytest.mark.parametrize("case", HEAVY)
 def test_the_heaviest_devices(case: str, units: tuple[int, ...]) -> None:
@@ -207,6 +209,7 @@ def test_the_bound_is_used() -> None:
     assert check([], device, rules) > 0.999 * rules.bound
 
 
+@pytest.mark.rule(15)
 def test_who_is_heavy_fills_both_bands_with_the_same_numbers() -> None:
     for case, (device, rules) in HEAVY.items():
         found = sums(device, rules)
@@ -245,6 +248,7 @@ def test_order_buckets_threads_and_batches_change_nothing(panel: list[list[Row]]
 EDGES = (1, 4, 16, 64, 256, 1024)
 
 
+@pytest.mark.rule(15)
 @settings(max_examples=40, deadline=None)
 @given(panels(devices=3), device_rows(number=9, most=24), st.integers(1, 5))
 def test_any_device_is_in_one_bin_of_the_norms(panel: list[list[Row]], device: list[Row], buckets: int) -> None:
@@ -377,6 +381,7 @@ def seen() -> bool:
     return False
 
 
+@pytest.mark.rule(15)
 @pytest.mark.parametrize("bug", PLANTED)
 def test_a_planted_bug_is_seen(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     PLANTED[bug](monkeypatch)

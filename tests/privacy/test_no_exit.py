@@ -19,8 +19,6 @@ import flockwise
 from flockwise import api, config, store
 from flockwise.cli import main
 
-pytestmark = pytest.mark.rule(1)
-
 ABOUT_ONE = re.compile(
     r"^(device|person|user|subscriber|owner|traveller|individual|pseudonym|imei|imsi|msisdn|maid|idfa|gaid|ad_?id|uid)(_?(id|ids|hi|lo|hash|key|number))?$"
 )
@@ -47,6 +45,7 @@ def public_functions() -> list[tuple[str, object]]:
     return found
 
 
+@pytest.mark.rule(1)
 def test_no_public_function_takes_a_device_or_gives_its_track() -> None:
     functions = public_functions()
     assert len(functions) > 60
@@ -56,6 +55,7 @@ def test_no_public_function_takes_a_device_or_gives_its_track() -> None:
             assert not ABOUT_ONE.match(parameter), f"{name} takes {parameter}"
 
 
+@pytest.mark.rule(1)
 def test_the_published_side_speaks_of_no_device_column() -> None:
     root = Path(flockwise.__path__[0])
     for part in PUBLISHED_SIDE:
@@ -72,6 +72,7 @@ def commands(group: click.Command, path: str = "") -> list[tuple[str, click.Comm
     return [(path, group)]
 
 
+@pytest.mark.rule(1)
 def test_no_command_or_option_is_about_one_device() -> None:
     found = commands(main)
     assert len(found) >= 9
@@ -116,12 +117,14 @@ def readable(path: Path) -> bytes:
     return b"\n".join(parts)
 
 
+@pytest.mark.rule(1)
 def test_the_scan_finds_a_planted_identifier(small_world: World, tmp_path: Path) -> None:
     planted = identifiers(small_world, limit=1)[0]
     (tmp_path / "x.json").write_bytes(b'{"note": "' + planted + b'"}')
     assert planted in readable(tmp_path / "x.json")
 
 
+@pytest.mark.rule(1)
 def test_no_published_byte_holds_an_identifier(small_world: World) -> None:
     needles = identifiers(small_world)
     assert len(needles) > 1000
@@ -131,6 +134,7 @@ def test_no_published_byte_holds_an_identifier(small_world: World) -> None:
         assert not [n for n in needles if n in content], f"{path.name} holds an identifier"
 
 
+@pytest.mark.rule(1)
 def test_no_published_byte_holds_a_position_of_a_ping(small_world: World) -> None:
     table = pq.read_table(next(iter(sorted(small_world.pings.glob("*")))), columns=["lat", "lon"])
     lat, lon = (table[c].drop_null().to_numpy() for c in ("lat", "lon"))
@@ -141,6 +145,7 @@ def test_no_published_byte_holds_a_position_of_a_ping(small_world: World) -> Non
     assert not [c for c in chosen if c in text]
 
 
+@pytest.mark.rule(1)
 def test_published_tables_have_only_the_columns_of_the_contract(small_world: World) -> None:
     allowed = {
         "presence.parquet": {"level", "cell", "slot_start", "devices", "lower", "upper", "status", "unbiased", "geometry"},
@@ -153,6 +158,7 @@ def test_published_tables_have_only_the_columns_of_the_contract(small_world: Wor
         assert set(pq.read_schema(small_world.published / name).names) == columns
 
 
+@pytest.mark.rule(1)
 def test_no_message_or_log_of_a_whole_run_holds_an_identifier(own_world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(0)
     said = [str(api.check(own_world.study)), str(api.ledger(own_world.study))]
@@ -162,6 +168,7 @@ def test_no_message_or_log_of_a_whole_run_holds_an_identifier(own_world: World, 
     assert not [n for n in identifiers(own_world) if n in text]
 
 
+@pytest.mark.rule(1)
 def test_the_certificate_holds_no_plain_digest_of_the_data(small_world: World) -> None:
     vault = store.Store.open(config.load(small_world.study))
     for path in small_world.published.iterdir():

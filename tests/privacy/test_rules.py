@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.conftest import World
+from tests.privacy.test_no_exit import readable
 
 from flockwise import api, artifact, config
 from flockwise.base import h3bits
@@ -108,3 +110,41 @@ def test_usual_areas_are_written_nowhere(
     assert not [n for n in names if n in said]
     certificate = json.loads((tmp_path / "out" / "certificate.json").read_text(encoding="utf-8"))
     assert not [n for n in names if n in json.dumps(certificate)]
+
+
+@pytest.mark.rule(13)
+def test_no_byte_on_the_disk_names_a_usual_area(own_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an ingest and a release with weights: store, suppression list, trail, ledger, noisy output, release and temporary folder, in every usual notation.
+
+    The weights are of large cells that no table is about, so that a published zone can't be taken for one.
+    """
+    study = config.load(own_world.study)
+    areas = np.unique(h3bits.parent(study.area.cells, 4))
+    with (own_world.root / "weights.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("cell", "weight"), *((cell, 1 + i % 2) for i, cell in enumerate(h3bits.to_hex(areas)))])
+    text = own_world.study.read_text(encoding="utf-8")
+    own_world.study.write_text(text + '\n[weights]\nfile = "weights.csv"\ngreatest = 2\nsource = "made up for a test of usual areas"\n', encoding="utf-8")
+    elsewhere = own_world.root / "tmp"
+    elsewhere.mkdir()
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    table = pq.read_table(own_world.pings / "part-000.parquet")
+    pq.write_table(table.slice(0, len(table) // 2), tmp_path / "more.parquet")
+    api.ingest(own_world.study, [str(tmp_path / "more.parquet")])
+    api.release(own_world.study, own_world.root / "weighted")
+    needles = (
+        [n.encode() for n in h3bits.to_hex(areas)]
+        + [str(a).encode() for a in areas.tolist()]
+        + [a.to_bytes(8, o) for a in areas.tolist() for o in ("little", "big")]
+    )
+
+    def holding() -> list[Path]:
+        ours = [p for p in own_world.root.rglob("*") if p.is_file() and "world" not in p.relative_to(own_world.root).parts and p.name != "weights.csv"]
+        assert {"manifest.json", "certificate.json", "list.json", "head.json"} <= {p.name for p in ours}
+        sealed = {p for p in ours if p.read_bytes()[:4] == b"PARE"}  # Parquet with an encrypted footer: without keys there is nothing but its bytes
+        assert sealed
+        return [p for p in ours if any(n in (p.read_bytes() if p in sealed else readable(p)) for n in needles)]
+
+    assert holding() == []
+    pq.write_table(pa.table({"area": pa.array(areas)}), elsewhere / "planted.parquet")
+    assert holding() == [elsewhere / "planted.parquet"]

@@ -5,8 +5,6 @@ import pytest
 
 from flockwise.audit.trajectories import accuracy, moves_in_common, recover
 
-pytestmark = pytest.mark.rule(21)
-
 LINE = np.arange(12.0)
 AWAY = np.zeros(12)
 
@@ -17,6 +15,7 @@ def counts(truth: np.ndarray) -> np.ndarray:
     return out
 
 
+@pytest.mark.rule(21)
 def test_journeys_far_apart_are_recovered_whole() -> None:
     truth = np.array([[0, 0, 1, 2, 3], [11, 11, 10, 9, 8]])
     found = recover(counts(truth), LINE, AWAY, np.array([True, True, False, False, False]), 2)
@@ -24,6 +23,7 @@ def test_journeys_far_apart_are_recovered_whole() -> None:
     assert moves_in_common(found, truth) == 1
 
 
+@pytest.mark.rule(21)
 def test_by_day_a_journey_goes_on_as_it_went() -> None:
     """Two that meet: who stays by night is nearest, who travels by day passes on."""
     truth = np.array([[2, 3, 4, 5, 6], [7, 6, 5, 4, 3]])

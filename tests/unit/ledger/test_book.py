@@ -18,8 +18,6 @@ from tests.unit.ledger._places import storage as storage_at
 from flockwise.errors import BudgetError, InternalError, LedgerError, RuleError
 from flockwise.ledger import Entry, Ledger, storage
 
-pytestmark = pytest.mark.rule(17)
-
 MICRO = Fraction(1, 10**6)
 
 
@@ -35,6 +33,7 @@ def test_a_new_ledger_says_so_and_an_old_one_does_not(where: Place):
     assert again.entries() == []
 
 
+@pytest.mark.rule(17)
 def test_thirds_add_up_exactly_to_the_cap_and_no_further(where: Place):
     ledger = opened(where)
     for plan in "abc":
@@ -51,6 +50,7 @@ def test_thirds_add_up_exactly_to_the_cap_and_no_further(where: Place):
     assert where.rows() == before
 
 
+@pytest.mark.rule(17)
 def test_the_same_plan_is_never_charged_twice_in_silence(where: Place):
     ledger = opened(where)
     first = charge(ledger)
@@ -66,6 +66,7 @@ def test_the_same_plan_is_never_charged_twice_in_silence(where: Place):
     assert ledger.find("other plan", "inputs") is None
 
 
+@pytest.mark.rule(17)
 def test_marks_say_how_far_a_charge_came_and_spend_nothing(where: Place):
     ledger = opened(where)
     entry = charge(ledger)
@@ -92,6 +93,7 @@ def test_an_entry_prints_as_plain_values(where: Place):
     assert str(shown["time"]).endswith("+00:00")
 
 
+@pytest.mark.rule(17)
 def test_another_data_set_of_the_same_file_is_refused(tmp_path: Path):
     opened(SqlitePlace(tmp_path))
     with pytest.raises(RuleError) as got:
@@ -99,6 +101,7 @@ def test_another_data_set_of_the_same_file_is_refused(tmp_path: Path):
     assert got.value.code == "LEDGER_OTHER_DATASET"
 
 
+@pytest.mark.rule(17)
 def test_another_cap_is_refused(where: Place):
     opened(where)
     for cap in (Fraction(2), Fraction(1, 2)):
@@ -185,6 +188,7 @@ def test_only_the_owner_can_read_it(tmp_path: Path):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
 
 
+@pytest.mark.rule(17)
 def test_charges_are_durable_and_the_table_is_strict_and_append_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen: list[str] = []
     real = sqlite3.connect
@@ -206,11 +210,13 @@ def test_charges_are_durable_and_the_table_is_strict_and_append_only(tmp_path: P
         raw.execute("INSERT INTO ledger VALUES ('x', 1, 'a', 'b')")
 
 
+@pytest.mark.rule(17)
 def test_no_way_back_is_offered():
     offered = {name for name in dir(Ledger) if not name.startswith("_")}
     assert offered == {"charge", "entries", "exposure", "find", "keep", "kept", "left", "mark", "open", "require", "spent", "verify"}
 
 
+@pytest.mark.rule(17)
 def test_a_place_that_cannot_be_written(tmp_path: Path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(LedgerError) as got:

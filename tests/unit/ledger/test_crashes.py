@@ -17,8 +17,6 @@ from tests.unit.ledger._places import Place, SqlitePlace, opened
 import flockwise
 from flockwise.errors import LedgerError
 
-pytestmark = pytest.mark.rule(17)
-
 MICRO = Fraction(1, 10**6)
 ROOT = Path(flockwise.__file__).parents[1]
 
@@ -104,6 +102,7 @@ def python(code: str, *args: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", code, *args], env=env, text=True, **pipes)  # type: ignore[call-overload]  # three pipes
 
 
+@pytest.mark.rule(17)
 @pytest.mark.parametrize(
     ("step", "rho", "status"),
     [
@@ -139,6 +138,7 @@ def test_killed(where: Place, step: str, rho: Fraction, status: str | None):
     assert noted == {str(number) for number, *_ in where.rows()}
 
 
+@pytest.mark.rule(17)
 def test_eight_writers_of_two_hosts_never_pass_the_cap(where: Place):
     hosts = [where.spec, {**where.spec, "folder": where.spec["folder"] + "-2"} if where.name == "postgres" else where.spec]
     writers = [python(_WRITER, json.dumps(hosts[i % 2]), str(i)) for i in range(8)]
@@ -172,6 +172,7 @@ class _Disk(sqlite3.Connection):
         return super().execute(sql, *args)
 
 
+@pytest.mark.rule(17)
 @pytest.mark.parametrize("written", [True, False])
 def test_a_disk_that_fails_in_the_commit_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: bool):
     ledger = opened(SqlitePlace(tmp_path))
@@ -188,6 +189,7 @@ def test_a_disk_that_fails_in_the_commit_is_asked_again(tmp_path: Path, monkeypa
     assert opened(SqlitePlace(tmp_path)).spent() == (Fraction(1, 10) if written else 0)
 
 
+@pytest.mark.rule(17)
 def test_a_disk_that_stays_broken_leaves_the_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ledger = opened(SqlitePlace(tmp_path))
     disk = type("Disk", (_Disk,), {"written": True, "fails": 9})

@@ -13,8 +13,6 @@ from tests.unit.ledger._places import Place, SqlitePlace, opened, rebuild
 from flockwise.errors import FlockwiseError, LedgerError
 from flockwise.ledger import Ledger
 
-pytestmark = pytest.mark.rule(17)
-
 MICRO = Fraction(1, 10**6)
 
 
@@ -34,6 +32,7 @@ def code_of(where: Place) -> str:
     return got.value.code
 
 
+@pytest.mark.rule(17)
 @pytest.mark.parametrize(
     ("statements", "code"),
     [
@@ -62,12 +61,14 @@ def test_edits_are_found(where: Place, statements: list[str], code: str):
     assert found in {code, "LEDGER_REWRITTEN"} if code in ("LEDGER_CHAIN_BROKEN", "LEDGER_TRUNCATED") else found == code
 
 
+@pytest.mark.rule(17)
 def test_dropped_triggers_are_found(where: Place):
     filled(where)
     where.attack(remake=False)
     assert code_of(where) == "LEDGER_SCHEMA_CHANGED"
 
 
+@pytest.mark.rule(17)
 def test_a_whole_new_chain_disagrees_with_the_witness(where: Place):
     filled(where)
 
@@ -79,6 +80,7 @@ def test_a_whole_new_chain_disagrees_with_the_witness(where: Place):
     assert code_of(where) == "LEDGER_REWRITTEN"
 
 
+@pytest.mark.rule(17)
 def test_a_cut_chain_disagrees_with_the_witness_though_each_hash_is_right(where: Place):
     filled(where)
     rebuild(where, lambda bodies: bodies[:-2])
@@ -114,6 +116,7 @@ def test_a_chain_that_says_nonsense_is_refused_even_with_a_matching_witness(wher
     assert code_of(where) == "LEDGER_BAD_ROW"
 
 
+@pytest.mark.rule(17)
 def test_the_witness_is_missed_or_found_contradictory(tmp_path: Path):
     path = filled(SqlitePlace(tmp_path)).path
     witness = Path(f"{path}.witness")
@@ -126,6 +129,7 @@ def test_the_witness_is_missed_or_found_contradictory(tmp_path: Path):
     Ledger.open(path, "panel", {"discrete": Fraction(1)}, "4").verify()
 
 
+@pytest.mark.rule(17)
 def test_a_witness_that_can_not_be_written_is_met_before_anything_is_spent(where: Place):
     filled(where)
     witness, kept = where.witness, where.witness.read_bytes()
@@ -137,6 +141,7 @@ def test_a_witness_that_can_not_be_written_is_met_before_anything_is_spent(where
     assert opened(where).spent() == Fraction(3, 10)
 
 
+@pytest.mark.rule(17)
 def test_a_witness_that_fails_after_the_commit_is_told_as_spent(where: Place, monkeypatch: pytest.MonkeyPatch):
     filled(where)
     ledger = opened(where)
@@ -152,6 +157,7 @@ def test_a_witness_that_fails_after_the_commit_is_told_as_spent(where: Place, mo
     assert opened(where).spent() == Fraction(4, 10)
 
 
+@pytest.mark.rule(17)
 def test_a_deleted_ledger_is_not_a_new_budget_while_its_witness_stands(tmp_path: Path):
     path = filled(SqlitePlace(tmp_path)).path
     path.unlink()
@@ -165,6 +171,7 @@ def test_a_file_that_is_not_a_ledger(tmp_path: Path, content: bytes):
     assert code_of(SqlitePlace(tmp_path)) == "LEDGER_DAMAGED"
 
 
+@pytest.mark.rule(17)
 def test_flipped_bytes_are_found_or_harmless(tmp_path: Path):
     (tmp_path / "whole").mkdir()
     whole = filled(SqlitePlace(tmp_path / "whole"), 2).path

@@ -14,8 +14,6 @@ import flockwise
 from flockwise.errors import InternalError
 from flockwise.noise import gaussian
 
-pytestmark = pytest.mark.rule(19)
-
 ALARM = 1e-6
 
 
@@ -26,6 +24,7 @@ def pmf(sigma: float) -> tuple[np.ndarray, np.ndarray]:
     return x, p / p.sum()
 
 
+@pytest.mark.rule(19)
 @pytest.mark.parametrize("sigma", [0.4, 1.0, 3.25])
 def test_chi_square_against_the_exact_law(sigma: float):
     n = 20_000
@@ -39,6 +38,7 @@ def test_chi_square_against_the_exact_law(sigma: float):
     assert stats.chisquare(observed, expected).pvalue > ALARM
 
 
+@pytest.mark.rule(19)
 def test_kolmogorov_smirnov_at_a_large_fractional_scale():
     sigma, n = 7116.803, 20_000
     drawn = gaussian.add(np.zeros(n, dtype=np.int64), sigma, threads=2)
@@ -78,6 +78,7 @@ def test_every_value_gets_its_noise_at_its_own_place(monkeypatch: pytest.MonkeyP
     assert abs(gaussian.add(values, 2.0, threads=4) - values).max() < 100
 
 
+@pytest.mark.rule(19)
 def test_the_ends_of_int64_saturate_and_never_wrap():
     top = gaussian.add(np.full(200, 2**63 - 1, dtype=np.int64), 1e6)
     low = gaussian.add(np.full(200, -(2**63), dtype=np.int64), 1e6)
@@ -95,6 +96,7 @@ def test_bad_scales_draw_nothing(bad: float):
         gaussian.add(np.zeros(3, dtype=np.int64), bad)
 
 
+@pytest.mark.rule(19)
 def test_floats_are_refused():
     with pytest.raises(InternalError):
         gaussian.add(np.zeros(3), 1.0)  # type: ignore[arg-type]  # the refusal is the test
@@ -112,6 +114,7 @@ def test_errors_in_a_thread_reach_the_caller(monkeypatch: pytest.MonkeyPatch):
         gaussian.add(np.zeros(10_000, dtype=np.int64), 1.0, threads=2)
 
 
+@pytest.mark.rule(19)
 @pytest.mark.parametrize("room", ["noise", "release"])
 def test_no_other_source_of_randomness(room: str):
     for path in sorted((Path(flockwise.__file__).parent / room).rglob("*.py")):

@@ -10,8 +10,6 @@ from scipy import stats
 
 from flockwise.noise import karney
 
-pytestmark = pytest.mark.rule(19)
-
 ALARM = 1e-6
 
 
@@ -29,6 +27,7 @@ def bits(width: int):
     return take
 
 
+@pytest.mark.rule(19)
 @pytest.mark.parametrize("width", [1, 2, 5])
 def test_the_law_is_the_same_however_short_the_digits(width: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(karney, "WIDTH", width)
@@ -56,6 +55,7 @@ def test_the_coin_of_one_half(monkeypatch: pytest.MonkeyPatch):
     assert stats.binomtest(sum(karney._half(take) for _ in range(n)), n, np.exp(-0.5)).pvalue > ALARM
 
 
+@pytest.mark.rule(19)
 def test_digits_are_read_on_until_the_rounding_is_decided():
     # k = 0 and x = 1/2 + y; sigma = 1 - 1/2^143, so that sigma x is above 1/2 if y is above 1/2^144, which the fifth digit of x tells.
     for fifth, expected in ((0, 0), (2**32 - 1, 1)):

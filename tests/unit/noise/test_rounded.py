@@ -14,8 +14,6 @@ from flockwise import noise
 from flockwise.errors import InternalError
 from flockwise.noise import rounded
 
-pytestmark = pytest.mark.rule(19)
-
 ALARM = 1e-6
 SIGMAS = [0.05, 0.3, 1.0, 0.1 + 0.2 * 7, 2 / 3 * 10, 7116.803, 1e5, 1e12]
 
@@ -34,6 +32,7 @@ def cells(sigma: float, n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([-upper[::-1], upper]), np.concatenate([above[::-1], [middle], above])
 
 
+@pytest.mark.rule(19)
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_chi_square_against_the_exact_law(sigma: float):
     n = 400_000
@@ -54,6 +53,7 @@ def test_the_chi_square_sees_a_scale_that_is_two_percent_off(sigma: float):
     assert stats.chisquare(observed, p * n).pvalue < ALARM
 
 
+@pytest.mark.rule(19)
 @pytest.mark.parametrize("modulus", [2, 7, 256, 1000])
 def test_the_last_digits_are_even_at_a_large_scale(modulus: int):
     # At sigma = 1e12 the law modulo 1,000 is uniform to far below 1e-100.
@@ -61,6 +61,7 @@ def test_the_last_digits_are_even_at_a_large_scale(modulus: int):
     assert stats.chisquare(observed).pvalue > ALARM
 
 
+@pytest.mark.rule(19)
 def test_kolmogorov_smirnov_at_a_large_fractional_scale():
     sigma, n = 98_765.4321, 400_000
     drawn = draws(n, sigma)
@@ -95,6 +96,7 @@ def test_chunks_threads_and_calls_are_independent(monkeypatch: pytest.MonkeyPatc
         assert abs(r) * math.sqrt(x.size) < stats.norm.isf(ALARM / (2 * len(pairs)))
 
 
+@pytest.mark.rule(19)
 def test_random_bytes_come_from_the_operating_system_and_are_used_once(monkeypatch: pytest.MonkeyPatch):
     given: list[bytes] = []
     real = os.urandom
@@ -126,6 +128,7 @@ def stream(seed: bytes):
     return source
 
 
+@pytest.mark.rule(19)
 def test_the_bytes_decide_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch):
     values = np.arange(3000, dtype=np.int64)
     once = rounded._noisy(values, 777.7, stream(b"a"))
@@ -157,6 +160,7 @@ def test_every_value_gets_its_noise_at_its_own_place(monkeypatch: pytest.MonkeyP
     assert abs(noise.add(values, 2.0, threads=4, kind="rounded") - values).max() < 100
 
 
+@pytest.mark.rule(19)
 @pytest.mark.parametrize("sigma", [1e6, 2.0**57, 2.0**70, 1e300])
 def test_the_ends_of_int64_saturate_and_never_wrap(sigma: float):
     ends = np.array([2**63 - 1, -(2**63)] * 200, dtype=np.int64)
@@ -169,6 +173,7 @@ def test_the_ends_of_int64_saturate_and_never_wrap(sigma: float):
         assert set(np.unique(draws(200, sigma))) == {-(2**63), 2**63 - 1}
 
 
+@pytest.mark.rule(19)
 def test_values_beyond_floats_are_kept_to_the_unit():
     near = np.full(50, 2**62 + 1, dtype=np.int64)
     assert abs(noise.add(near, 3.0, kind="rounded") - near).max() < 100
@@ -193,6 +198,7 @@ def test_an_unknown_kind_and_floats_are_refused():
         noise.add(np.zeros(3), 1.0, kind="rounded")  # type: ignore[arg-type]  # the refusal is the test
 
 
+@pytest.mark.rule(19)
 def test_guessing_from_a_noisy_value_wins_no_more_than_is_said_and_a_halved_scale_is_seen():
     # mu = 2: the best guess is "in" above the middle; the certificate's bound is Phi(1) = 84.1 in 100. 1e-6 is 4.9 standard deviations.
     n, sigma, bound = 400_000, 8.0, stats.norm.cdf(1)

@@ -15,13 +15,12 @@ from flockwise import api, artifact, config, trail
 from flockwise.cli import main
 from flockwise.errors import BudgetError, ConfigError, FlockwiseError, RuleError, TrailError
 
-pytestmark = pytest.mark.rule(30)
-
 
 def kinds(world: World) -> list[str]:
     return [e.kind for e in trail.events(config.load(world.study))]
 
 
+@pytest.mark.rule(30)
 def test_an_ingest_and_a_release_are_in_the_trail_and_the_certificate_saw_it(small_world: World) -> None:
     assert kinds(small_world)[:7] == ["begun", "ingest_begun", "supplier_assessed", "ingest", "release_begun", "ledger_begun", "release"]
     seen = artifact.read(small_world.published).certificate.trail
@@ -33,6 +32,7 @@ def test_an_ingest_and_a_release_are_in_the_trail_and_the_certificate_saw_it(sma
     assert "The chain is whole." in api.log_show(small_world.study).notes
 
 
+@pytest.mark.rule(30)
 def test_a_repeated_release_gives_the_same_bytes_and_one_more_event(own_world: World, tmp_path: Path) -> None:
     before = kinds(own_world)
     api.release(own_world.study, tmp_path / "again")
@@ -42,6 +42,7 @@ def test_a_repeated_release_gives_the_same_bytes_and_one_more_event(own_world: W
     assert [e.facts["charged"] for e in trail.events(config.load(own_world.study)) if e.kind == "release"] == ["yes", "no"]
 
 
+@pytest.mark.rule(30)
 def test_a_study_without_a_trail_ingests_and_releases_nothing(edited: Callable[[str, str], World], tmp_path: Path) -> None:
     world = edited("[trail]", "[trail_off]")
     text = world.study.read_text(encoding="utf-8")
@@ -59,6 +60,7 @@ def test_a_study_without_a_trail_ingests_and_releases_nothing(edited: Callable[[
             call()
 
 
+@pytest.mark.rule(30)
 def test_a_trail_that_is_gone_or_can_not_be_written_stops_everything_before_it_begins(own_world: World, tmp_path: Path) -> None:
     root = own_world.root
     (root / "small-world.trail").rename(root / "away")
@@ -75,6 +77,7 @@ def test_a_trail_that_is_gone_or_can_not_be_written_stops_everything_before_it_b
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.rule(30)
 def test_refusals_are_recorded_by_their_code_alone(edited: Callable[[str, str], World], tmp_path: Path) -> None:
     world = edited('epsilon = "1"', 'epsilon = "2"')
     api.release(world.study, tmp_path / "a")
@@ -107,6 +110,7 @@ api.release(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
+@pytest.mark.rule(30)
 def test_a_killed_release_leaves_its_beginning(edited: Callable[[str, str], World], tmp_path: Path) -> None:
     world = edited("radius_m = 100", "radius_m = 103")
     done = subprocess.run([sys.executable, "-c", _KILLED, str(world.study), str(tmp_path / "o")], check=False, timeout=300)
@@ -115,6 +119,7 @@ def test_a_killed_release_leaves_its_beginning(edited: Callable[[str, str], Worl
     assert any("Begun and not ended: release" in n for n in api.log_show(world.study).notes)
 
 
+@pytest.mark.rule(30)
 def test_recipients_have_a_purpose_of_the_list_and_a_release_of_the_study(own_world: World, tmp_path: Path) -> None:
     told = api.log_recipient(own_world.study, own_world.published, name="Ministry of Transport", purpose="transport-planning")
     assert trail.events(config.load(own_world.study))[-1].facts["release"] == told.facts["release"]

@@ -18,8 +18,6 @@ from flockwise import api, quality
 from flockwise.cli import main
 from flockwise.errors import ArtifactError
 
-pytestmark = pytest.mark.rule(27)
-
 CELLS, SLOTS, SIGMA = 40, 24, 5.0
 
 
@@ -77,28 +75,34 @@ def test_a_week_like_the_ones_before_raises_nothing() -> None:
         assert rules(made(NOW, [1, 1.01, 0.99, 1, 1, 1.01, 0.99], seed=100 + seed)) == set()
 
 
+@pytest.mark.rule(27)
 def test_a_day_with_a_third_missing_is_raised_by_name() -> None:
     found = rules(made(NOW, [1, 1, 1, 0.65, 1, 1, 1], seed=7))
     assert found == {("off_average", "present devices", "2026-03-26"), ("outside_spread", "present devices", "2026-03-26")}
 
 
+@pytest.mark.rule(27)
 def test_a_day_twice_as_full_is_raised() -> None:
     assert ("off_average", "present devices", "2026-03-23") in rules(made(NOW, [2, 1, 1, 1, 1, 1, 1], seed=7))
 
 
+@pytest.mark.rule(27)
 def test_a_day_ten_percent_off_is_outside_the_spread_alone() -> None:
     assert rules(made(NOW, [1, 1, 1, 1.1, 1, 1, 1], seed=7)) == {("outside_spread", "present devices", "2026-03-26")}
 
 
+@pytest.mark.rule(27)
 def test_trips_that_broke_away_are_raised() -> None:
     assert ("off_average", "departures a day", "2026-03-23") in rules(made(NOW, [1] * 7, trips=1500, seed=7))
 
 
+@pytest.mark.rule(27)
 def test_devices_unseen_for_half_the_slots_are_raised_against_the_public_bound() -> None:
     assert ("unseen", "share of slots seen", "") in rules(made(NOW, [1] * 7, seed=7, bound=10_000))
     assert ("unseen", "share of slots seen", "") not in rules(made(NOW, [1] * 7, seed=7, bound=7_500))
 
 
+@pytest.mark.rule(27)
 def test_what_noise_could_explain_is_not_raised_but_said() -> None:
     found, left = quality.examine(made(NOW, [1, 1, 1, 0.65, 1, 1, 1], seed=7, sigma=20_000.0), BEFORE)
     assert [w for w in found if w.rule != "unseen"] == []

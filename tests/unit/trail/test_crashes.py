@@ -14,8 +14,6 @@ from flockwise.base import clock
 from flockwise.errors import TrailError
 from flockwise.trail import Trail, verify
 
-pytestmark = pytest.mark.rule(30)
-
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -53,6 +51,7 @@ def killed(path: Path, step: str, year: int) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
+@pytest.mark.rule(30)
 @pytest.mark.parametrize("year", [2026, 2027])
 @pytest.mark.parametrize("step", ["before", "empty", "torn", "nearly", "written", "done"])
 def test_a_killed_writer_leaves_the_old_or_the_new_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, year: int) -> None:
@@ -80,6 +79,7 @@ def test_a_killed_writer_leaves_the_old_or_the_new_line(tmp_path: Path, monkeypa
         assert kinds == [first, "refusal"]
 
 
+@pytest.mark.rule(30)
 def test_a_killed_expiry_is_finished_by_the_next_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: at(2020))
     trail = made(tmp_path / "t")
@@ -93,6 +93,7 @@ def test_a_killed_expiry_is_finished_by_the_next_writer(tmp_path: Path, monkeypa
     verify(trail.path)
 
 
+@pytest.mark.rule(30)
 def test_a_killed_beginning_leaves_nothing_in_the_way(tmp_path: Path) -> None:
     probe = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom tests.unit.trail._made import KEY\nfrom flockwise.trail import Trail, folder\n"

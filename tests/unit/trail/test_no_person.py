@@ -15,8 +15,6 @@ from flockwise.trail import KINDS
 from flockwise.trail.kinds import check_facts
 from flockwise.trail.texts import refused_part
 
-pytestmark = [pytest.mark.rule(30), pytest.mark.rule(1)]
-
 IDENTIFIERS = (
     "6f9619ff-8b86-d011-b42d-00c04fc964ff", "6F9619FF8B86D011B42D00C04FC964FF", "00:1A:2B:3C:4D:5E", "001a.2b3c.4d5e", "490154203237518", "49-015420-323751-8",
     "+1 (555) 010-4477", "555 010 4477", "0171/2345678", "40.7128, -74.0060", "40,7128 -74,0060", "40.71,-74.00", "lat 40.712", "52°31′", "40 deg 42",
@@ -25,6 +23,7 @@ IDENTIFIERS = (
 )  # fmt: skip
 
 
+@pytest.mark.rule(1)
 @pytest.mark.parametrize("text", IDENTIFIERS)
 def test_identifiers_and_positions_are_refused_and_not_repeated(tmp_path: Path, text: str) -> None:
     trail = made(tmp_path / "t")
@@ -39,12 +38,14 @@ def test_identifiers_and_positions_are_refused_and_not_repeated(tmp_path: Path, 
     assert text.encode() not in b"".join(p.read_bytes() for p in trail.path.iterdir())
 
 
+@pytest.mark.rule(1)
 @given(st.uuids(), st.sampled_from(["{}", "id {}", "x{}y", "{}."]))
 def test_every_uuid_is_refused(value: uuid.UUID, around: str) -> None:
     assert refused_part(around.format(value)) is not None
     assert refused_part(around.format(value.hex)) is not None
 
 
+@pytest.mark.rule(1)
 @given(st.floats(-90, 90), st.floats(-180, 180))
 def test_every_pair_of_coordinates_is_refused(lat: float, lon: float) -> None:
     assert refused_part(f"near {lat:.2f}, {lon:.2f}") is not None
@@ -66,6 +67,7 @@ def test_lengths_and_signs_are_limited(text: str) -> None:
 COUNTS: tuple[dict[str, object], ...] = ({"rows": 12}, {"count": 3}, {"devices": "7"}, {"device": "6f9619ff"}, {"lat": "40.7"}, {"note": "12 rows"})
 
 
+@pytest.mark.rule(1)
 @pytest.mark.parametrize("more", COUNTS, ids=lambda m: next(iter(m)))
 def test_no_kind_has_room_for_a_count_a_device_or_a_place(more: dict[str, str | int]) -> None:
     for kind in KINDS:
@@ -78,6 +80,7 @@ SMUGGLED: tuple[str | int, ...] = (
 )  # fmt: skip
 
 
+@pytest.mark.rule(1)
 @pytest.mark.parametrize("smuggled", SMUGGLED)
 def test_no_fact_takes_a_number_or_a_text_of_ones_own(smuggled: str | int) -> None:
     for kind, wanted in KINDS.items():
@@ -85,6 +88,7 @@ def test_no_fact_takes_a_number_or_a_text_of_ones_own(smuggled: str | int) -> No
             assert not check(smuggled), (kind, name)
 
 
+@pytest.mark.rule(1)
 @pytest.mark.parametrize("smuggled", ["DEVICE_1234567", "1e5", "12 rows", "../x", "row_12"])
 def test_only_an_officers_words_are_free(smuggled: str) -> None:
     for kind, wanted in KINDS.items():

@@ -16,8 +16,6 @@ from flockwise.base import clock
 from flockwise.errors import TrailError
 from flockwise.trail import Trail, keys, verify
 
-pytestmark = pytest.mark.rule(30)
-
 
 @pytest.fixture
 def trail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trail:
@@ -38,6 +36,7 @@ def found_out(path: Path) -> bool:
     return False
 
 
+@pytest.mark.rule(30)
 def test_a_signature_is_written_in_one_way_alone(trail: Trail) -> None:
     """A reader of hexadecimal digits that passes over blanks, or takes capitals, would take these for the same signature."""
     file = trail.path / "head.json"
@@ -50,6 +49,7 @@ def test_a_signature_is_written_in_one_way_alone(trail: Trail) -> None:
     assert not found_out(trail.path)
 
 
+@pytest.mark.rule(30)
 def test_every_byte_class_of_every_file_counts(trail: Trail) -> None:
     for name in ("2025.jsonl", "2026.jsonl", "head.json"):
         file = trail.path / name
@@ -62,6 +62,7 @@ def test_every_byte_class_of_every_file_counts(trail: Trail) -> None:
     assert not found_out(trail.path)
 
 
+@pytest.mark.rule(30)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_piece_cut_out_put_in_or_changed_is_found(trail: Trail, data: st.DataObject) -> None:
@@ -79,6 +80,7 @@ def test_any_piece_cut_out_put_in_or_changed_is_found(trail: Trail, data: st.Dat
         file.write_bytes(whole)
 
 
+@pytest.mark.rule(30)
 def test_lines_dropped_doubled_or_moved_are_found(trail: Trail) -> None:
     file = trail.path / "2025.jsonl"
     lines = file.read_bytes().splitlines(keepends=True)
@@ -92,6 +94,7 @@ def test_lines_dropped_doubled_or_moved_are_found(trail: Trail) -> None:
         assert found_out(trail.path), order
 
 
+@pytest.mark.rule(30)
 def test_files_gone_or_added_are_found(trail: Trail, tmp_path: Path) -> None:
     for name in ("2025.jsonl", "2026.jsonl", "head.json", "lock"):
         copy = tmp_path / f"without-{name}"
@@ -104,6 +107,7 @@ def test_files_gone_or_added_are_found(trail: Trail, tmp_path: Path) -> None:
     assert found_out(copy)
 
 
+@pytest.mark.rule(30)
 def test_cutting_the_last_line_is_found_even_with_an_older_head_once_a_certificate_saw_it(trail: Trail) -> None:
     old = (trail.path / "head.json").read_bytes()
     last = trail.append("ingest_begun", {}, KEY)
@@ -118,6 +122,7 @@ def test_cutting_the_last_line_is_found_even_with_an_older_head_once_a_certifica
         verify(trail.path, witnesses=[(Witness(keys.public_of(KEY), last.digest), 2026)])
 
 
+@pytest.mark.rule(30)
 def test_a_trail_signed_anew_with_another_key_is_found_by_who_knows_the_key(trail: Trail, tmp_path: Path) -> None:
     forged = Trail.begin(tmp_path / "forged", OTHER)
     for event in trail.events()[1:]:
@@ -127,6 +132,7 @@ def test_a_trail_signed_anew_with_another_key_is_found_by_who_knows_the_key(trai
         verify(forged.path, keys.public_of(KEY))
 
 
+@pytest.mark.rule(30)
 def test_nothing_is_added_to_a_damaged_trail(trail: Trail) -> None:
     file = trail.path / "2026.jsonl"
     whole = file.read_bytes()
@@ -137,6 +143,7 @@ def test_nothing_is_added_to_a_damaged_trail(trail: Trail) -> None:
         assert file.read_bytes() == content
 
 
+@pytest.mark.rule(30)
 def test_an_old_head_over_many_newer_lines_is_no_crash(trail: Trail) -> None:
     old = (trail.path / "head.json").read_bytes()
     trail.append("ingest_begun", {}, KEY)

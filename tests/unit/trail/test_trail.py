@@ -13,9 +13,8 @@ from flockwise.base import clock
 from flockwise.errors import ConfigError, InternalError, RuleError, TrailError
 from flockwise.trail import Trail, Witness, folder, keys, verify
 
-pytestmark = pytest.mark.rule(30)
 
-
+@pytest.mark.rule(30)
 def test_what_is_written_is_read_back_in_order(tmp_path: Path) -> None:
     trail = made(tmp_path / "t")
     found = trail.events()
@@ -52,12 +51,14 @@ def test_keys_and_trails_are_never_overwritten(tmp_path: Path) -> None:
         keys.load(tmp_path / "none")
 
 
+@pytest.mark.rule(30)
 def test_a_missing_trail_is_not_begun_anew_by_an_event(tmp_path: Path) -> None:
     with pytest.raises(TrailError, match="TRAIL_MISSING"):
         Trail(tmp_path / "t").append("ingest_begun", {}, KEY)
     assert not (tmp_path / "t").exists()
 
 
+@pytest.mark.rule(30)
 def test_another_key_can_add_nothing(tmp_path: Path) -> None:
     trail = made(tmp_path / "t")
     with pytest.raises(TrailError, match="TRAIL_OTHER_KEY"):
@@ -67,6 +68,7 @@ def test_another_key_can_add_nothing(tmp_path: Path) -> None:
     assert len(trail.events()) == 7
 
 
+@pytest.mark.rule(30)
 def test_an_event_can_only_speak_of_an_earlier_one(tmp_path: Path) -> None:
     trail = made(tmp_path / "t")
     with pytest.raises(InternalError, match="TRAIL_BAD_FACT"):
@@ -74,6 +76,7 @@ def test_an_event_can_only_speak_of_an_earlier_one(tmp_path: Path) -> None:
     assert trail.append("ingest", {"of": 6}, KEY).number == 7
 
 
+@pytest.mark.rule(30)
 def test_a_certificate_finds_a_trail_that_was_put_back_to_an_older_state_or_made_anew(tmp_path: Path) -> None:
     trail = made(tmp_path / "t")
     begun = trail.events()[4]
@@ -90,6 +93,7 @@ def test_a_certificate_finds_a_trail_that_was_put_back_to_an_older_state_or_made
         verify(trail.path, witnesses=[(Witness(keys.public_of(OTHER), begun.digest), 2026)])
 
 
+@pytest.mark.rule(30)
 def test_each_year_has_a_file_and_five_years_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = at(2021)
     monkeypatch.setattr(clock, "now", lambda: now)
@@ -130,6 +134,7 @@ def test_a_clock_that_went_back_begins_no_earlier_year(tmp_path: Path, monkeypat
     verify(trail.path)
 
 
+@pytest.mark.rule(30)
 def test_a_full_disk_leaves_the_old_line_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trail = made(tmp_path / "t")
     write = os.write
@@ -156,6 +161,7 @@ for _ in range(15):
 """
 
 
+@pytest.mark.rule(30)
 def test_several_processes_write_one_chain(tmp_path: Path) -> None:
     trail = made(tmp_path / "t")
     root = Path(__file__).parents[3]
