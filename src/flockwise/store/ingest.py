@@ -13,24 +13,24 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
 from flockwise.base.cellgrid import CellGrid
 from flockwise.base.schemas import STORED_PINGS
 from flockwise.errors import InternalError
 from flockwise.governance import REASONS, DoorRules, judge
 from flockwise.governance.places import Suppression
+from flockwise.store.capping import capped, full_of, within
 from flockwise.store.columns import Reader
 from flockwise.store.manifest import write_file
 from flockwise.store.optouts import OptOuts
 from flockwise.store.pseudonym import Pseudonyms
-from flockwise.store.reading import OpenFile
+from flockwise.store.reading import OpenFile, Piece
 from flockwise.store.renaming import distinct, rename
 from flockwise.store.report import IngestReport
 from flockwise.store.sealing import Sealer, SpillSeal
 from flockwise.store.spill import WORDS, Spill, load, unpack
 
-__all__ = ["GREATEST_PINGS", "Ingest", "OrderFn", "ProgressFn", "report_of"]
+__all__ = ["Ingest", "OrderFn", "ProgressFn", "report_of"]
 
 Ints = npt.NDArray[np.int64]
 T = TypeVar("T")
@@ -44,8 +44,6 @@ READ_ROWS = 1 << 14  # of a spilled file at a time
 ORDERING_BYTES = 240
 """A row while its bucket is ordered: packed, as columns, sorting keys, columns in order, encoded, sealed."""
 SLICE_ROWS = 1 << 15  # the columns of a slice stay in a core's cache, and its memory is reused instead of being asked for anew
-GREATEST_PINGS = 1 << 20
-"""The store keeps the first this many pings of one device and ingest, in total order: a function of that device's rows alone."""
 DICTIONARY = ("device_hi", "device_lo", "cell")
 
 log = logging.getLogger("flockwise.store")
@@ -131,8 +129,9 @@ class Ingest:
                         break
                     done[0] += item[2]
                     self._tell("read", int(done[0]), total)
-                for start in range(0, item[1].num_rows, SLICE_ROWS):
-                    self._take(item[1].slice(start, SLICE_ROWS), worker, withdrawn)
+                batch = item[1]()
+                for start in range(0, batch.num_rows, SLICE_ROWS):
+                    self._take(batch.slice(start, SLICE_ROWS), worker, withdrawn)
             return withdrawn
 
         log.info("reading %d files", len(files))
@@ -220,11 +219,16 @@ class Ingest:
         # Too many rows for one go: what has been read is ordered, and cut to the cap of each device, before more is read.
         kept: pa.Table | None = None
         waiting: list[pa.Table] = []
+        full = full_of(kept)
         for packed in (piece for part in parts for piece in part.pieces(self._most_rows // 2)):
-            waiting.append(self._accept(packed, suppressed))
+            accepted = self._accept(packed, suppressed)
+            waiting.append(within(accepted, full))
+            with self._lock:
+                self.counts.capped += accepted.num_rows - waiting[-1].num_rows
             # Not before they are half as many as those that are ordered already: the work stays in proportion to the rows, whatever a device sends.
             if sum(t.num_rows for t in waiting) >= max(self._most_rows // 2, 0 if kept is None else kept.num_rows // 2):
                 kept, waiting = self._merge(kept, waiting, final=False), []
+                full = full_of(kept)
         return self._merge(kept, waiting, final=True)
 
     def _accept(self, packed: Ints, suppressed: OptOuts) -> pa.Table:
@@ -250,38 +254,22 @@ class Ingest:
         table, counts = self._order(pa.concat_tables(tables))
         if not table.schema.equals(STORED_PINGS) or table.num_rows + counts.get("duplicate", 0) != before:
             raise InternalError("INGEST_ORDER", what="The ordering of a bucket lost rows or columns.")
-        capped = self._cap(table)
+        kept_rows = capped(table)
         with self._lock:
-            self.counts.capped += table.num_rows - capped.num_rows
+            self.counts.capped += table.num_rows - kept_rows.num_rows
             for name, n in counts.items():
                 if name == "duplicate" or final:
                     self.counts.orders[name] = self.counts.orders.get(name, 0) + int(n)
-        return capped
-
-    @staticmethod
-    def _cap(table: pa.Table) -> pa.Table:
-        if table.num_rows <= GREATEST_PINGS:
-            return table
-        keep = np.ones(table.num_rows, np.bool_)
-        _cap_rows(table["device_hi"].to_numpy(), table["device_lo"].to_numpy(), GREATEST_PINGS, keep)
-        return table if keep.all() else table.filter(pa.array(keep))
+        return kept_rows
 
 
-def _stream(files: list[OpenFile]) -> Iterator[tuple[OpenFile, pa.RecordBatch, float]]:
-    """Batches of all files, each with the bytes of its file that it stands for."""
+def _stream(files: list[OpenFile]) -> Iterator[tuple[OpenFile, Piece, float]]:
+    """Pieces of all files, each with the bytes of its file that it stands for."""
     for file in files:
         before = 0.0
-        for batch in file.batches():
-            yield file, batch, (file.position - before) * file.source.size
+        for piece in file.pieces():
+            yield file, piece, (file.position - before) * file.source.size
             before = file.position
-
-
-@njit(nogil=True, cache=True)
-def _cap_rows(high: Ints, low: Ints, most: int, keep: npt.NDArray[np.bool_]) -> None:
-    run = 0
-    for i in range(len(high)):
-        run = run + 1 if i and high[i] == high[i - 1] and low[i] == low[i - 1] else 1
-        keep[i] = run <= most
 
 
 def report_of(counts: Counts, files: int, skipped: int) -> IngestReport:

@@ -21,9 +21,7 @@ def file_schema(address: str) -> pa.Schema:
     """
     source = find([address])[0]
     try:
-        if source.form == "parquet":
-            return reading.parquet_schema(source)
-        return pa.schema([(name, pa.string()) for name in reading.csv_schema(source).names])
+        return reading.file_schema(source)
     except PermissionError as error:
         raise unreadable(source.shown, error) from error
     except (pa.ArrowException, OSError, ValueError, EOFError) as error:

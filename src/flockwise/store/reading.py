@@ -1,31 +1,37 @@
-"""Reads Parquet and CSV files in bounded batches of the mapped columns. A file that is broken as a whole is one clear error."""
+"""Reads Parquet and CSV files in bounded pieces of the mapped columns. A file that is broken as a whole is one clear error."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from flockwise.config import Input
 from flockwise.errors import DataError
+from flockwise.store import csvfile
 from flockwise.store.auctions import refuse_auctions
 from flockwise.store.kinds import check_types
-from flockwise.store.sources import SourceFile, codec, unreadable
+from flockwise.store.sources import SourceFile, unreadable
 
-__all__ = ["OpenFile", "open_file"]
+__all__ = ["OpenFile", "Piece", "broken", "file_schema", "open_file"]
 
 BATCH_ROWS = 1 << 17
-CSV_BLOCK = 4 << 20
 READ_AHEAD = 1 << 18
 LONGEST_TEXT = 4096
 """Bytes of a value in Parquet; longer ones are read as null."""
 
+_DAMAGE = (pa.ArrowException, OSError, ValueError, EOFError)
 _UNTOUCHED = "Nothing was stored."
+
+
+Piece = Callable[[], pa.RecordBatch]
+"""Some rows of a file, read or still to be parsed: by whichever thread has taken it."""
 
 
 @dataclass
@@ -34,25 +40,34 @@ class OpenFile:
 
     Args:
         source: which file.
-        start: opens it and yields batches of the mapped columns.
+        start: opens it and yields pieces of the mapped columns.
         malformed: CSV lines with the wrong number of fields so far.
         position: share of the file that has been read, 0 to 1.
+        lock: over `malformed`.
     """
 
     source: SourceFile
-    start: Callable[[OpenFile], Iterator[pa.RecordBatch]]
+    start: Callable[[OpenFile], Iterator[Piece]]
     malformed: int = 0
     position: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Batches of the mapped columns, in file order.
+    def pieces(self) -> Iterator[Piece]:
+        """Pieces of the mapped columns, in file order. Both this and a piece raise INGEST_BROKEN_FILE where the file turns out to be damaged.
 
         Raises:
-            DataError: INGEST_BROKEN_FILE where the file turns out to be damaged.
+            DataError: INGEST_BROKEN_FILE.
         """
         try:
-            yield from self.start(self)
-        except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+            for piece in self.start(self):
+                yield partial(self._read, piece)
+        except _DAMAGE as error:
+            raise broken(self.source, error) from error
+
+    def _read(self, piece: Piece) -> pa.RecordBatch:
+        try:
+            return piece()
+        except _DAMAGE as error:
             raise broken(self.source, error) from error
 
 
@@ -64,11 +79,10 @@ def open_file(source: SourceFile, mapping: Input) -> OpenFile:
         RuleError: INGEST_AD_AUCTION.
     """
     try:
-        schema = parquet_schema(source) if source.form == "parquet" else csv_schema(source)
-        _ = schema.names  # a header that is not UTF-8 shows here
+        schema = file_schema(source)
     except PermissionError as error:
         raise unreadable(source.shown, error) from error
-    except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+    except _DAMAGE as error:
         raise broken(source, error) from error
     refuse_auctions(schema, source.shown)
     _check_names(schema, mapping, source)
@@ -102,7 +116,7 @@ def _check_names(schema: pa.Schema, mapping: Input, source: SourceFile) -> None:
 
 
 def broken(source: SourceFile, error: BaseException) -> DataError:
-    # The library's own message may quote a line of the file: only its kind is told.
+    """The error for a file that is damaged. The library's own message may quote a line of the file: only its kind is told."""
     return DataError(
         "INGEST_BROKEN_FILE",
         what=f"{source.shown} is damaged, cut off, or not what its name says.",
@@ -119,13 +133,20 @@ def _parquet_file(source: SourceFile, texts: list[str] | None = None) -> pq.Parq
     )
 
 
-def parquet_schema(source: SourceFile) -> pa.Schema:
+def file_schema(source: SourceFile) -> pa.Schema:
+    """Names and types of a file's columns; those of a CSV file are all text."""
+    if source.form == "parquet":
+        return _parquet_schema(source)
+    return pa.schema([(name, pa.string()) for name in csvfile.header(source)])
+
+
+def _parquet_schema(source: SourceFile) -> pa.Schema:
     with _parquet_file(source) as file:
         return file.schema_arrow
 
 
-def _parquet(opened: OpenFile, mapping: Input) -> Iterator[pa.RecordBatch]:
-    schema = parquet_schema(opened.source)
+def _parquet(opened: OpenFile, mapping: Input) -> Iterator[Piece]:
+    schema = _parquet_schema(opened.source)
     # A text of a megabyte can stand in every row and once in the file. Read as a dictionary it is met before it is written out (and that is faster, too).
     texts = [c for c in mapping.columns if pa.types.is_string(t := schema.field(c).type) or pa.types.is_binary(t)]
     with _parquet_file(opened.source, texts) as file:
@@ -133,7 +154,11 @@ def _parquet(opened: OpenFile, mapping: Input) -> Iterator[pa.RecordBatch]:
         for batch in file.iter_batches(BATCH_ROWS, columns=mapping.columns, use_threads=False):
             done += batch.num_rows
             opened.position = done / total
-            yield pa.RecordBatch.from_arrays([_written_out(column) for column in batch.columns], names=batch.schema.names)
+            yield partial(_with_short_texts, batch)
+
+
+def _with_short_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([_written_out(column) for column in batch.columns], names=batch.schema.names)
 
 
 def _written_out(column: pa.Array[Any]) -> pa.Array[Any]:
@@ -146,44 +171,14 @@ def _written_out(column: pa.Array[Any]) -> pa.Array[Any]:
     return kept
 
 
-def _csv_stream(source: SourceFile) -> Any:
-    return source.arrow().open_input_file(source.path)
+def _csv(opened: OpenFile, mapping: Input) -> Iterator[Piece]:
+    def parse(lines: csvfile.Lines) -> pa.RecordBatch:
+        batch, malformed = lines.parse(mapping.columns)
+        with opened.lock:
+            opened.malformed += malformed
+        return batch
 
-
-def csv_schema(source: SourceFile) -> pa.Schema:
-    def passed_over(row: pacsv.InvalidRow) -> Literal["skip", "error"]:
-        return "skip"  # one refused row, wherever it stands; it is counted when the rows are read
-
-    parsing, converting = pacsv.ParseOptions(invalid_row_handler=passed_over), pacsv.ConvertOptions(check_utf8=False)
-    with (
-        _csv_stream(source) as raw,
-        pacsv.open_csv(codec(source, raw), read_options=pacsv.ReadOptions(block_size=1 << 20), parse_options=parsing, convert_options=converting) as reader,
-    ):
-        return reader.schema
-
-
-def _csv(opened: OpenFile, mapping: Input) -> Iterator[pa.RecordBatch]:
-    def passed_over(row: pacsv.InvalidRow) -> Literal["skip", "error"]:
-        opened.malformed += 1
-        return "skip"
-
-    with _csv_stream(opened.source) as raw:
-        # Every column is read as bytes and converted by our own rules, so that a bad value refuses its row and never the file.
-        reader = pacsv.open_csv(
-            codec(opened.source, raw),
-            read_options=pacsv.ReadOptions(block_size=CSV_BLOCK, use_threads=True),
-            parse_options=pacsv.ParseOptions(invalid_row_handler=passed_over),
-            convert_options=pacsv.ConvertOptions(
-                check_utf8=False,
-                include_columns=mapping.columns,
-                column_types={c: pa.binary() for c in mapping.columns},
-                null_values=[""],
-                strings_can_be_null=True,
-            ),
-        )
-        with reader:
-            for batch in reader:
-                if not raw.closed:  # the reader closes it as soon as it has read the last block
-                    opened.position = min(raw.tell() / opened.source.size, 1.0)
-                yield batch
-        opened.position = 1.0
+    for lines in csvfile.pieces(opened.source):
+        opened.position = lines.position
+        yield partial(parse, lines)
+    opened.position = 1.0

@@ -18,7 +18,7 @@ from tests.unit.store._made import START_US, US, by_base, bytes_of, content_of, 
 
 from flockwise.base.schemas import STORED_PINGS
 from flockwise.errors import StoreError
-from flockwise.store import IngestReport, Store
+from flockwise.store import IngestReport, Store, capping
 from flockwise.store import ingest as ingesting
 from flockwise.store import spill as spilling
 
@@ -331,7 +331,7 @@ def test_spilled_and_compacted_buckets_hold_the_same_rows(tmp_path: Path, monkey
 
 
 def test_one_device_is_capped_in_total_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingesting, "GREATEST_PINGS", 40)
+    monkeypatch.setattr(capping, "GREATEST_PINGS", 40)
     table = pings(300, devices=3)
     made = store(tmp_path)
     report = made.ingest([write(table, tmp_path / "a.parquet")], order)
@@ -339,6 +339,35 @@ def test_one_device_is_capped_in_total_order(tmp_path: Path, monkeypatch: pytest
     times_us = table["ts"].cast(pa.int64()).to_numpy()
     first = sorted(t for d in set(table["device_id"].to_pylist()) for t in np.sort(times_us[table["device_id"].to_numpy() == d])[:40].tolist())
     assert sorted(r[2] for r in rows(made)) == first
+
+
+def test_a_flood_in_pieces_leaves_what_is_left_of_it_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capping, "GREATEST_PINGS", 40)
+    # Three devices of 3,000 rows each in some twenty pieces; some times many times over, at the cap's edge too.
+    table = pings(9000, devices=3)
+    stamps = table["ts"].cast(pa.int64()).to_numpy()
+    table = table.set_column(1, "ts", pa.array(stamps - stamps % (3600 * US), pa.timestamp("us", "UTC")))
+    source = write(table, tmp_path / "a.parquet")
+    wide = store(tmp_path / "wide")
+    narrow = twin(wide, tmp_path / "narrow")
+    whole = wide.ingest([source], order)
+    ordered, late = ingesting.Ingest._ordered, [0]
+
+    def shrink(self: ingesting.Ingest, bucket: int, opted_out: Any) -> Any:
+        self._most_rows = 900
+        return ordered(self, bucket, opted_out)
+
+    def counted(rows: pa.Table, full: capping.Full) -> pa.Table:
+        left = capping.within(rows, full)
+        late[0] += rows.num_rows - left.num_rows
+        return left
+
+    monkeypatch.setattr(ingesting.Ingest, "_ordered", shrink)
+    monkeypatch.setattr(ingesting, "within", counted)
+    pieces = narrow.ingest([source], order)
+    assert late[0] > 5000  # most of the flood is passed over before it is put in order
+    assert (pieces.stored, pieces.duplicates + pieces.capped) == (whole.stored, whole.duplicates + whole.capped) == (120, 8880)
+    assert segments_of(narrow) == segments_of(wide)
 
 
 def test_nothing_in_the_store_holds_an_identifier(tmp_path: Path) -> None:

@@ -49,9 +49,9 @@ import resource, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[4:]
 from tests.unit.store import _made
-from flockwise.store import ingest, Store
+from flockwise.store import capping, Store
 
-ingest.GREATEST_PINGS = 1 << 17
+capping.GREATEST_PINGS = 1 << 17
 folder, small, large = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 made = _made.store(folder, panel=1000)
 
