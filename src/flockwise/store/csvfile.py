@@ -90,14 +90,16 @@ def _opened(source: SourceFile) -> Iterator[tuple[Any, Any]]:
 def _whole_lines(stream: Any, size: int) -> Iterator[bytes]:
     rest = b""
     while block := stream.read(size):
-        content = rest + block
         # A line ends with a line feed, or in files of old machines with a carriage return, of which the last may be half of an ending.
-        end = content.rfind(b"\n") + 1 or content.rfind(b"\r", 0, len(content) - 1) + 1
-        if not end and len(content) > size:
+        end = block.rfind(b"\n") + 1
+        if not end and (rest or b"\r" in block):
+            block, rest = rest + block, b""
+            end = block.rfind(b"\r", 0, len(block) - 1) + 1
+        if not end and len(block) > size:
             raise ValueError("a line is too long")
-        rest = content[end:]
         if end:
-            yield content[:end]
+            yield b"".join((rest, memoryview(block)[:end]))
+        rest = block[end:]
     if rest:
         yield rest + b"\n"
 
