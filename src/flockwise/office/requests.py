@@ -71,7 +71,7 @@ def ask(study: Study, key: Path, requests: Path) -> Told:
     digest = hashlib.sha256(content).hexdigest()
     path = requests / f"{digest[:16]}.request.json"
     try:
-        write_durably(path, content, mode=0o644)
+        _write_open(path, content)
     except OSError as error:
         raise ConfigError(
             "REQUEST_FOLDER", what="The request can't be written.", got=f"{requests}: {type(error).__name__}", fix="Ask for the right to write there."
@@ -117,7 +117,7 @@ def serve(study: Study, requests: Path, out: Path, carry_out: Callable[[Path], o
                 raise
             answer = Answer(digest, "refused", error.code, "")
             trail.record(study, "request_refused", {"request": digest, "code": error.code})
-        write_durably(out / f"{digest[:16]}.answer.json", _bytes(answer.as_dict()), mode=0o644)
+        _write_open(out / f"{digest[:16]}.answer.json", _bytes(answer.as_dict()))
         answers.append(answer)
     return answers
 
@@ -160,6 +160,12 @@ def _checked(study: Study, content: bytes) -> str:
     if found["plan"] != plan:
         raise RuleError("REQUEST_OTHER_PLAN", what="The request is for another plan than the steward's study.", state="Nothing was released.")
     return plan
+
+
+def _write_open(path: Path, content: bytes) -> None:
+    """A file for another account, whatever the umask: who may reach it is decided by its folder."""
+    write_durably(path, content)
+    path.chmod(0o644)
 
 
 def _open_to_readers(folder: Path) -> None:
