@@ -1,7 +1,7 @@
 """How near estimates of present population come to the truth, beside the plain noisy values and others, on synthetic populations.
 
     python bench/presence_accuracy.py [--devices N ...] [--epsilon E ...] [--seen gaps|always ...] [--seeds K] [--noise rounded|discrete]
-                                      [--coverage RUNS] [--json]
+                                      [--json]
 
 Truth: two synthetic populations (`_populations.py`) on a disk of 1,027 H3 cells, one week of hours. "gaps" sees each device in a part of the hours (median
 about a third), "always" in all of them. Rough data have an unexplained AR(1) departure of 20 % in every cell and hour.
@@ -9,8 +9,7 @@ Noise: Gaussian, rounded to 1/256 device, with the sigma of a release (this file
 Error: sum of absolute errors over sum of truth, so that 0.05 is 5 %, of the hours and of the typical day (mean over days by hour).
 "ours" has the whole budget on the finest level; "ours, 3 levels" spends the default shares on resolutions 7, 6 and 5, each scored on its own.
 "Laplace" bounds the hours a device as the peers do, epsilon in L1; of four bounds the best in hindsight counts, which favours it; so does "Gaussian, bounded".
---coverage repeats releases of the same truth with new noise, three levels, on 217 cells, and prints what share of the shown intervals holds the truth, by the
-estimate's size; nothing else is printed then.
+How often intervals hold over many releases: presence_coverage.py.
 """
 
 from __future__ import annotations
@@ -34,8 +33,6 @@ from flockwise.estimate.tree import Family
 # Standard deviation a unit of norm at delta 1e-6, by epsilon: exactly rounded Gaussian noise (mu-GDP), or the discrete Gaussian of OpenDP.
 SIGMA_PER_UNIT = {"rounded": {1.0: 4.2247, 2.0: 2.2305}, "discrete": {1.0: 4.531, 2.0: 2.39}}
 CALENDAR = estimate.Calendar.regular(HOURS, 24)
-SMALL = 8  # rings of the disk of 217 cells
-BINS = (5, 10, 30, 100, 300, 1000)
 # The design notes' targets for an hourly week and for a typical day; theirs for 50,000 devices had 45 of them in a cell and hour, which is "always" here.
 TARGETS = {(50_000, 1.0): (0.20, 0.15), (50_000, 2.0): (0.15, 0.10), (500_000, 1.0): (0.05, 0.028), (500_000, 2.0): (0.035, 0.018)}
 
@@ -129,29 +126,6 @@ def release(truth: Floats, z: Zones, unit: float, rng: np.random.Generator) -> t
     return levels, truths
 
 
-def coverage(truth: Floats, z: Zones, unit: float, runs: int) -> list[dict[str, Any]]:
-    """Return, for hours and typical day and each level, the share of shown intervals that hold the truth, over releases with new noise, by size."""
-    count = np.zeros((2, 3, len(BINS), 2))
-    for seed in range(1, runs + 1):
-        levels, truths = release(truth, z, unit, np.random.default_rng(seed))
-        tables = (estimate.estimate_presence(levels, CALENDAR), estimate.typical_day(levels, CALENDAR))
-        for kind, found in enumerate(tables):
-            for place, (level, exact) in enumerate(zip(found, truths, strict=True)):
-                covered = held(level, by_day(exact) if kind else exact)[level.published]
-                size = np.searchsorted(BINS, level.devices[level.published], side="right") - 1
-                np.add.at(count[kind, place], size, np.column_stack([np.ones(len(size)), covered]))
-    rows = []
-    for kind, name in enumerate(("hours", "typical day")):
-        for place, resolution in enumerate((7, 6, 5)):
-            total = count[kind, place].sum(axis=0)
-            figures: dict[str, Any] = {"table": name, "resolution": resolution, "coverage": total[1] / total[0] if total[0] else None}
-            for size, (shown, good) in zip(BINS, count[kind, place], strict=True):
-                # A bin of under a hundredth of what is shown says little.
-                figures[f"from_{size}"] = good / shown if shown > 0.01 * total[0] else None
-            rows.append(figures | {"shown": total[0] / runs / (z.counts[place] * (24 if kind else HOURS))})
-    return rows
-
-
 def mean(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the mean of the figures of several draws."""
     out = dict(rows[0])
@@ -171,21 +145,15 @@ def cases(devices: list[int], seen: list[str], z: Zones) -> Iterator[tuple[dict[
                     yield {"devices": count, "population": population, "seen": how, "data": data}, truth, values
 
 
-def run(devices: list[int], seen: list[str], sigmas: dict[float, float], seeds: int, runs: int) -> list[dict[str, Any]]:
-    """Return the rows of every case, epsilon and method; those of the coverage loop where `runs` is not 0."""
+def run(devices: list[int], seen: list[str], sigmas: dict[float, float], seeds: int) -> list[dict[str, Any]]:
+    """Return the rows of every case, epsilon and method."""
     z, results = zones(), list[dict[str, Any]]()
-    rows, small = z.part(SMALL)
     for labels, truth, data in cases(devices, seen, z):
         for epsilon, unit in sigmas.items():
-            more: dict[str, Any] = {"epsilon": epsilon}
-            if runs:
-                found = coverage(data[rows], small, unit, runs)
-            else:
-                draws = [compare(truth, data, z, unit, epsilon, seed) for seed in range(1, seeds + 1)]
-                found = [mean(list(same)) for same in zip(*draws, strict=True)]
-                hourly, typical = TARGETS.get((labels["devices"], epsilon), (None, None))
-                more |= {"hourly_target": hourly, "typical_day_target": typical}
-            results += [labels | more | {"releases": runs or seeds} | r for r in found]
+            draws = [compare(truth, data, z, unit, epsilon, seed) for seed in range(1, seeds + 1)]
+            hourly, typical = TARGETS.get((labels["devices"], epsilon), (None, None))
+            more = {"epsilon": epsilon, "hourly_target": hourly, "typical_day_target": typical, "releases": seeds}
+            results += [labels | more | mean(list(same)) for same in zip(*draws, strict=True)]
     return results
 
 
@@ -197,24 +165,20 @@ def main() -> None:
     parser.add_argument("--seen", nargs="+", choices=("gaps", "always"), default=["gaps", "always"])
     parser.add_argument("--seeds", type=int, default=2, help="noise draws a case (default 2)")
     parser.add_argument("--noise", choices=sorted(SIGMA_PER_UNIT), default="rounded")
-    parser.add_argument("--coverage", type=int, default=0, metavar="RUNS", help="measure coverage over so many releases instead")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     where = machine()  # before the work, so that the load is the others'
     sigmas = {epsilon: SIGMA_PER_UNIT[options.noise][epsilon] for epsilon in options.epsilon}
-    results = run(options.devices, options.seen, sigmas, options.seeds, options.coverage)
+    results = run(options.devices, options.seen, sigmas, options.seeds)
     if options.json:
         json.dump({"results": results, "machine": where, "versions": versions()}, sys.stdout, indent=1)
         print()
         return
-    names = ("table", "resolution") if options.coverage else ("method",)
-    figures = [key for key in results[0] if key not in {*names, "devices", "population", "seen", "data", "epsilon", "releases", "cells"}]
-    figures += [] if options.coverage else ["coverage", "shown", "day_coverage", "day_shown"]
-    print("devices eps population seen   data   " + " ".join(names).ljust(30) + "".join(f" {name[:10]:>10}" for name in figures))
+    figures = [key for key in results[0] if key not in {"method", "devices", "population", "seen", "data", "epsilon", "releases", "cells"}]
+    print("devices eps population seen   data   " + "method".ljust(30) + "".join(f" {name[:10]:>10}" for name in figures))
     for r in results:
-        label = " ".join(str(r[name]) for name in names)
         values = "".join(f" {r[key]:>10.3f}" if r.get(key) is not None else f" {'':>10}" for key in figures)
-        print(f"{r['devices']:>7} {r['epsilon']:>3.0f} {r['population']:<10} {r['seen']:<6} {r['data']:<6} {label:<30}{values}")
+        print(f"{r['devices']:>7} {r['epsilon']:>3.0f} {r['population']:<10} {r['seen']:<6} {r['data']:<6} {r['method']:<30}{values}")
 
 
 if __name__ == "__main__":

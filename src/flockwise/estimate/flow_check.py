@@ -20,8 +20,12 @@ _EDGES = np.array([3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 25.0, 50.0, np.inf])
 """Bins of everyone's noisy flow, in noise units. Its noise is not that of heavy devices' flow, so that a bin does not choose among the latter."""
 _CHUNK = 512
 _OWN = 0.05
-_UNSURE = 0.35
-"""By how much the variance of a bin is usually off, relative to it: what the check is weighed against."""
+_UNSURE = np.array([0.35, 0.35, 0.35, 0.35, 0.4, 0.6, 0.8, 0.8])
+"""By how much the variance of a bin is usually off, relative to it: what the check is weighed against. Large flows are few, and learnt from few."""
+_ADDED = np.array([0.0, 0.0, 0.0, 0.2, 0.5, 0.9, 1.4, 1.4])
+"""How many standard errors of what the check could not tell are added: a prior learnt from few flows claims too much, never too little."""
+_POOLED = np.array([0.0, 0.0, 0.0, 0.0, 0.25, 0.5, 0.75, 0.75])
+"""How much of the mean variance of its bin a flow takes instead of its own: a prior that few flows have made is sharp here and flat there by chance."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +37,33 @@ class Checked:
         size: logarithm of everyone's noisy flow in the middle of each bin.
         move: how far heavy devices' posterior mean moves to the noisy value, 0 to 1; by bin.
         widen: variance of heavy devices' flow after that, over the posterior's; by bin.
+        usual: mean posterior variance of heavy devices' flow in noise units squared; by bin.
+        pooled: how much of it takes the place of a flow's own; by bin.
     """
 
     priors: tuple[Prior, ...]
     size: Floats
     move: Floats
     widen: Floats
+    usual: Floats
+    pooled: Floats
 
-    def spread(self, whitened: Sequence[Floats], rows: Ints, scales: Sequence[Floats], to_zero: Bools, *, tail: float) -> Spread:
+    def spread(self, whitened: Sequence[Floats], rows: Ints, scales: Sequence[Floats], to_zero: Bools, *, tail: Floats) -> Spread:
         """Return medians, intervals and variances for some rows, each by the prior that has not seen it."""
         out = np.empty((4, len(rows)))
         for fold, prior in enumerate(self.priors):
             some = np.flatnonzero(rows % FOLDS == fold)
             size = np.log(np.maximum(whitened[0][rows[some]], 1.0))
-            trust = Correction(np.interp(size, self.size, self.move), np.interp(size, self.size, self.widen))
-            found = spread(prior, whitened, rows[some], [s[some] for s in scales], tail=tail, to_zero=to_zero[some], correction=trust)
+            trust = Correction(*(np.interp(size, self.size, by) for by in (self.move, self.widen, self.usual, self.pooled)))
+            found = spread(
+                prior,
+                whitened,
+                rows[some],
+                [s[some] for s in scales],
+                tail=tail[some],
+                to_zero=to_zero[some],
+                correction=trust,
+            )
             out[:, some] = found.median, found.lower, found.upper, found.variance
         return Spread(*out)
 
@@ -98,6 +114,7 @@ def checked(whitened: Sequence[Floats], index: Floats, scale: float, own: Prior)
     # The squared error of m + move (z - m).
     left = np.maximum(risk + 2.0 * move * (claimed - risk) + move**2 * off, 0.0)
     sure = (chance / claimed) ** 2
-    widen = 1.0 + (left / claimed - 1.0) * _UNSURE**2 / (_UNSURE**2 + sure)
+    weight = _UNSURE**2 / (_UNSURE**2 + sure)
+    widen = 1.0 + (left / claimed - 1.0) * weight + _ADDED * np.sqrt(weight * sure)
     middle = np.log(np.concatenate([np.sqrt(_EDGES[:-2] * _EDGES[1:-1]), [2.0 * _EDGES[-2]]]))
-    return Checked(priors, middle, move, widen)
+    return Checked(priors, middle, move, widen, claimed, _POOLED)

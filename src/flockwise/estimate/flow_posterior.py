@@ -68,10 +68,18 @@ class Correction:
     Attributes:
         move: how far their mean moves to the noisy value, 0 to 1.
         widen: their variance after that, over the posterior's.
+        usual: the posterior variance of flows of like size, in noise units squared.
+        pooled: how much of it takes the place of the flow's own.
     """
 
     move: Floats
     widen: Floats
+    usual: Floats
+    pooled: Floats
+
+    def of(self, rows: slice) -> Correction:
+        """Return some rows."""
+        return Correction(self.move[rows], self.widen[rows], self.usual[rows], self.pooled[rows])
 
 
 def outlook(prior: Prior, whitened: Sequence[Floats], extra: float = 0.0) -> Outlook:
@@ -128,7 +136,7 @@ def spread(
     rows: Ints,
     scales: Sequence[Floats],
     *,
-    tail: float,
+    tail: float | Floats,
     to_zero: Bools | None = None,
     correction: Correction | None = None,
 ) -> Spread:
@@ -139,16 +147,17 @@ def spread(
         whitened: all noisy flows in noise units.
         rows: flat positions.
         scales: trips to a noise unit, one vector over `rows` for each of `whitened`.
-        tail: probability on either side of the interval.
+        tail: probability on either side of the interval, one or for each row.
         to_zero: where the interval begins at 0 and leaves all of its probability outside above; vector over `rows`, None for nowhere.
         correction: of what the posterior says of heavy devices' flows.
     """
     out = np.empty((4, len(rows)))
-    lowest = np.full(len(rows), tail) if to_zero is None else np.where(to_zero, 0.0, tail)
+    tail = np.broadcast_to(np.asarray(tail, dtype=np.float64), len(rows))
+    lowest = tail if to_zero is None else np.where(to_zero, 0.0, tail)
     for start in range(0, len(rows), _CHUNK):
         some = slice(start, start + _CHUNK)
-        chances = np.stack([np.full(len(lowest[some]), 0.5), lowest[some], 1.0 - 2.0 * tail + lowest[some]])
-        trust = None if correction is None else Correction(correction.move[some], correction.widen[some])
+        chances = np.stack([np.full(len(lowest[some]), 0.5), lowest[some], 1.0 - 2.0 * tail[some] + lowest[some]])
+        trust = None if correction is None else correction.of(some)
         out[:, some] = _spread(prior, [z[rows[some]] for z in whitened], prior.stratum[rows[some]], [s[some] for s in scales], chances, trust)
     return Spread(*out)
 
@@ -176,7 +185,8 @@ def _spread(prior: Prior, z: Sequence[Floats], stratum: Ints, scales: Sequence[F
     if trust is not None:
         first, second = moments[1]
         # What is taken as it is stays.
-        moments[1] = first + trust.move * (z[1] - first), np.where(z[1] > FAR - 1.0, second, trust.widen * second)
+        wider = trust.widen * ((1.0 - trust.pooled) * second + trust.pooled * trust.usual)
+        moments[1] = first + trust.move * (z[1] - first), np.where(z[1] > FAR - 1.0, second, wider)
     mean, variance = _summed(scales, moments)
     far = np.max(z, axis=0) > FAR - 1.0
     ends = mean + np.array([0.0, -1.0, 1.0])[:, None] * NormalDist().inv_cdf(_FAR_COVERAGE) * np.sqrt(variance)

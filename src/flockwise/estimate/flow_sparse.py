@@ -63,7 +63,7 @@ class SparseView:
         """Return departures and arrivals as measured; where they were not, only what is printed is known."""
         out = []
         for name in ("departures", "arrivals"):
-            measured, noise = measured_margin(bands, [self.ratio], name)
+            measured, noise = measured_margin(bands, [(self.ratio.origin if name == "departures" else self.ratio.destination)[:, None]], name)
             empty: Floats = np.zeros(noise.shape)
             out.append(Drawn(empty, empty) if measured is None else Drawn(np.maximum(measured, 0.0), noise))
         return out[0], out[1]

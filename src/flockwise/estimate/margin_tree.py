@@ -11,7 +11,7 @@ from flockwise.estimate._types import Floats, Ints
 from flockwise.estimate.flow_types import GRID, MarginTable
 from flockwise.estimate.pair_sums import shares_of
 
-__all__ = ["Drawn", "drawn", "settle_margins"]
+__all__ = ["GROWTH", "MARGINS_OFF", "PAIRS_OFF", "Drawn", "drawn", "settle_margins", "usual"]
 
 
 _ROUNDS = 8
@@ -19,9 +19,11 @@ _REACH = 1.645
 # Variance in trips that any flow has in excess of what its prior says, for each trip.
 _LEAST_OFF = 1.0
 _LEAST, _MOST = 0.5, 25.0
-PAIRS_OFF, MARGINS_OFF = (1.15, 2.6), (3.2, 6.5)
-"""How far sums of pairs and margins are usually off, in parts of the pairs' variances: where the pairs are the finest, and above.
+PAIRS_OFF, MARGINS_OFF = (0.9, 3.5, 6.0), (3.0, 5.0, 4.5, 4.5)
+"""How far sums of pairs and margins are usually off, in parts of the pairs' variances, level by level: pairs from the second level on, margins from the finest.
 Measured: docs/claims/intervals.md."""
+GROWTH = 0.2
+_MIDDLE = 300.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,12 @@ class Drawn:
     deviation: Floats
 
 
-def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Floats, usual: float) -> Drawn:
+def usual(off: Sequence[float], above: int) -> float:
+    """Return the usual factor of a level; the last one stands for all that are coarser."""
+    return off[min(above, len(off) - 1)]
+
+
+def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Floats, usual: float, growth: float = 0.0) -> Drawn:
     """Return values between what the finer pairs add up to and what was measured with noise of its own.
 
     How far the expectation is off is the sum of the finer pairs' posterior variances, times one factor for the table: it stands for what their errors have
@@ -44,10 +51,11 @@ def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Fl
         measured: noisy values in trips; None if there are none.
         sigma: their noise, same shape.
         usual: the factor where the differences do not tell.
+        growth: power by which it grows with sums of over 300 trips.
 
     Source: linear empirical Bayes; Robbins 1983.
     """
-    off = variance + _LEAST_OFF * expected + 1e-9
+    off = (variance + _LEAST_OFF * expected + 1e-9) * np.maximum(expected / _MIDDLE, 1.0) ** growth
     if measured is None:
         return Drawn(expected, np.sqrt(usual * off))
     noise = sigma**2
