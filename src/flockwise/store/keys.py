@@ -13,14 +13,15 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from flockwise.base.files import create_private, read_private
-from flockwise.errors import ConfigError, RuleError, StoreError
+from flockwise.base.keyfiles import create_key_file, read_key_file
+from flockwise.errors import ConfigError, StoreError
 
 __all__ = ["KEY_BYTES", "create", "derive", "load"]
 
 KEY_BYTES = 32
 COMMAND_SECONDS = 30
 _EXPECTED = f"{2 * KEY_BYTES} hexadecimal digits"
+_FILE, _SETTING = "The master key's file", "[store] key"
 
 
 def create(path: Path) -> None:
@@ -29,22 +30,8 @@ def create(path: Path) -> None:
     Raises:
         ConfigError: the file exists already (STORE_KEY_EXISTS) or can't be written (STORE_KEY_FOLDER).
     """
-    try:
-        create_private(path, f"{secrets.token_hex(KEY_BYTES)}\n".encode("ascii"))
-    except FileExistsError as error:
-        raise ConfigError(
-            "STORE_KEY_EXISTS",
-            what="The key file exists already; a key is never overwritten, because a store can't be read or continued without its own.",
-            got=str(path),
-            fix="Keep this key, or name another file in [store] key.",
-        ) from error
-    except OSError as error:
-        raise ConfigError(
-            "STORE_KEY_FOLDER",
-            what="The key file can't be written.",
-            got=f"{path}: {type(error).__name__}",
-            fix="Make the folder, or name another file in [store] key.",
-        ) from error
+    content = f"{secrets.token_hex(KEY_BYTES)}\n".encode("ascii")
+    create_key_file(path, content, kind="STORE_KEY", what=_FILE, setting=_SETTING)
 
 
 def load(source: Path | str) -> bytes:
@@ -91,25 +78,8 @@ def _from_command(command: str) -> bytes:
 
 
 def _from_file(path: Path) -> bytes:
-    try:
-        text, mode = read_private(path)
-    except OSError as error:
-        raise ConfigError(
-            "STORE_KEY_MISSING",
-            what="The master key's file can't be read.",
-            got=f"{path}: {type(error).__name__}",
-            expected="the file that flockwise init wrote",
-            fix="Correct [store] key, or bring the file back from its safe place.",
-        ) from error
-    if mode & 0o077:
-        raise RuleError(
-            "STORE_KEY_MODE",
-            what="Others than its owner have rights on the master key's file.",
-            got=f"{path}: mode {mode:04o}",
-            expected="mode 0600",
-            fix=f"Run: chmod 600 {path}. If others may have read it, make a new key and run flockwise rotate.",
-        )
-    return text
+    stolen = "If others may have read it, make a new key and run flockwise rotate."
+    return read_key_file(path, kind="STORE_KEY", what=_FILE, setting=_SETTING, stolen=stolen)
 
 
 def _parsed(text: bytes, shown: str) -> bytes:

@@ -9,10 +9,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, load_pem_private_key
 
-from flockwise.base.files import create_private, read_private
-from flockwise.errors import ConfigError, RuleError, TrailError
+from flockwise.base.keyfiles import create_key_file, read_key_file
+from flockwise.errors import TrailError
 
 __all__ = ["Ed25519PrivateKey", "create", "is_signed", "load", "public_of"]
+
+_FILE, _SETTING = "The signing key's file", "[trail] key"
 
 
 def create(path: Path) -> str:
@@ -22,12 +24,8 @@ def create(path: Path) -> str:
         ConfigError: the file exists already (TRAIL_KEY_EXISTS) or can't be written (TRAIL_KEY_FOLDER).
     """
     key = Ed25519PrivateKey.generate()
-    try:
-        create_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    except FileExistsError as error:
-        raise ConfigError("TRAIL_KEY_EXISTS", what="The key file of the trail exists already; a key is never overwritten.", got=str(path)) from error
-    except OSError as error:
-        raise ConfigError("TRAIL_KEY_FOLDER", what="The key file of the trail can't be written.", got=f"{path}: {type(error).__name__}") from error
+    content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    create_key_file(path, content, kind="TRAIL_KEY", what=_FILE, setting=_SETTING)
     return public_of(key)
 
 
@@ -39,25 +37,7 @@ def load(path: Path) -> Ed25519PrivateKey:
         RuleError: others than its owner have rights on it (TRAIL_KEY_MODE).
         TrailError: it holds no Ed25519 key (TRAIL_KEY_BAD).
     """
-    try:
-        text, mode = read_private(path)
-    except OSError as error:
-        raise ConfigError(
-            "TRAIL_KEY_MISSING",
-            what="The key file of the trail can't be read.",
-            got=f"{path}: {type(error).__name__}",
-            expected="the file that flockwise init wrote",
-            state="Nothing was recorded.",
-            fix="Correct [trail] key, or bring the file back from its safe place.",
-        ) from error
-    if mode & 0o077:
-        raise RuleError(
-            "TRAIL_KEY_MODE",
-            what="Others than its owner have rights on the key file of the trail.",
-            got=f"{path}: mode {mode:04o}",
-            expected="mode 0600",
-            fix=f"Run: chmod 600 {path}. If others may have read it, record an incident.",
-        )
+    text = read_key_file(path, kind="TRAIL_KEY", what=_FILE, setting=_SETTING, stolen="If others may have read it, record an incident.")
     try:
         key = load_pem_private_key(text, password=None)
     except (ValueError, TypeError):
