@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,33 +38,40 @@ class Coverage:
     cells: Floats
 
 
-def shares(region: Region, index: PlaceIndex) -> Floats:
-    """The share of each cell of a region that an index of places covers (gatherings don't count here)."""
+def shares(region: Region, indexes: Sequence[PlaceIndex], most: int = MOST_POINTS) -> Floats:
+    """The share of each cell of a region that each index of places covers (gatherings don't count here): indexes x cells.
+
+    Args:
+        region: the cells.
+        indexes: of places; each answers for the same points.
+        most: points at a time, which also bounds how fine they are.
+    """
     depth = DEEPEST
-    while depth > 1 and (len(region) * 7**depth > MOST_POINTS or region.resolution + depth > 15):
+    while depth > 1 and (len(region) * 7**depth > most or region.resolution + depth > 15):
         depth -= 1
-    out = np.empty(len(region))
-    step = max(1, MOST_POINTS // 7**depth)
+    out = np.empty((len(indexes), len(region)))
+    step = max(1, most // 7**depth)
     for start in range(0, len(region), step):
         own = region.cells[start : start + step]
         children = np.asarray(change_resolution(own.astype(np.uint64), region.resolution + depth))
         at = cells_to_coordinates(children)
         lat, lon = (np.rint(np.asarray(at[k]) * 1e6).astype(np.int32) for k in ("lat", "lng"))
-        hit = index.covers(lat, lon)
         place = np.searchsorted(own, parent(children.view(np.int64), region.resolution))
-        out[start : start + step] = np.bincount(place, hit, len(own)) / np.bincount(place, minlength=len(own))
+        points = np.bincount(place, minlength=len(own))
+        for row, index in zip(out, indexes, strict=True):
+            row[start : start + step] = np.bincount(place, index.covers(lat, lon), len(own)) / points
     return out
 
 
 def coverage(region: Region, listing: Listing) -> Coverage:
     """What a list cuts out of a region, in total, by category and by cell. Cells count alike: they differ little in size within a region."""
     extent = Extent.of(region)
-    cells = shares(region, PlaceIndex.build(listing.shapes, listing.buffers_m, extent))
-    named, found = np.array(listing.categories), {}
-    for name in listing.counts:
-        own = named == name
-        found[name] = float(shares(region, PlaceIndex.build(listing.shapes[own], listing.buffers_m[own], extent)).mean())
-    return Coverage(float(cells.mean()), found, cells)
+    (cells,) = shares(region, [PlaceIndex.build(listing.shapes, listing.buffers_m, extent)])
+    named, names = np.array(listing.categories), list(listing.counts)
+    apart = [PlaceIndex.build(listing.shapes[own], listing.buffers_m[own], extent) for own in (named == name for name in names)]
+    # One figure for the whole region needs fewer points than one for each cell.
+    found = shares(region, apart, MOST_POINTS // 7).mean(axis=1)
+    return Coverage(float(cells.mean()), dict(zip(names, found.tolist(), strict=True)), cells)
 
 
 def coverage_by_level(region: Region, cells: Floats, levels: Iterable[int]) -> dict[int, Floats]:
