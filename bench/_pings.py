@@ -121,6 +121,7 @@ def write_study(pings: Pings, folder: Path, *, days: int, resolution: int, devic
     `engine` is the text of its section [engine].
     """
     from flockwise import api, config
+    from flockwise.governance import places
 
     folder.mkdir(parents=True, exist_ok=True)
     region, study = folder / "region.geojson", folder / "study.toml"
@@ -151,6 +152,8 @@ path = "bench.trail"
 key = "bench.trail.key"
 [region]
 geojson = "region.geojson"
+[places]
+file = "places.parquet"
 [window]
 start = {pings.start.isoformat()}
 days = {days}
@@ -188,6 +191,9 @@ weight = "1/4"
 {engine}
 """
     )
+    # No place is cut: what a list of 100,000 places costs is measured by places.py.
+    places.Listing.of([], [], np.array([], object), [], pings.start).write(folder / "places.parquet")
+    api.places_review(study, "the bench", none_in_region=True)
     return study
 
 

@@ -124,6 +124,7 @@ def leavers(work: Path, number: int, devices: int) -> None:
 
 def write_study(folder: Path, kind: str) -> Path:
     from flockwise import api, config
+    from flockwise.governance import places
 
     folder.mkdir()
     west, south, east, north = BOX
@@ -138,6 +139,8 @@ def write_study(folder: Path, kind: str) -> Path:
     mapping = 'device = "device"\ndevice_type = "integer"\ntime = "ts"\ntime_format = "timestamp"\nlat = "lat"\nlon = "lon"\naccuracy = "accuracy"\n'
     mapping += rights if kind == "full" else 'consent_basis = "made-up pings: nobody is behind them"\n'
     study.write_text(text[:begin] + "[input]\n" + mapping + "\n" + text[end:])
+    places.Listing.of([], [], np.array([], object), [], START).write(folder / "places.parquet")
+    api.places_review(study, "the bench", none_in_region=True)
     return study
 
 

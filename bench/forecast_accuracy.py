@@ -37,8 +37,14 @@ def measure(place: str, devices: int, draws: int, root: Path) -> list[dict[str, 
     settings = Settings(devices=int(devices * part), days=DAYS, seed=3, counties=counties)
     write(settings, root / "world")
     world = root / "world"
-    where = {"region": world / "region.geojson", "pings": world / "pings" / "part-000.parquet", "supplier": world / "supplier.toml"}
+    where = {
+        "region": world / "region.geojson",
+        "pings": world / "pings" / "part-000.parquet",
+        "supplier": world / "supplier.toml",
+        "places": world / "places.parquet",
+    }
     api.init(root / "study.toml", start=settings.start, days=DAYS, timezone=settings.timezone, name="Forecast", purpose="transport-planning", **where)
+    api.places_review(root / "study.toml", "the bench")
     api.ingest(root / "study.toml", [str(root / "world" / "pings")])
     study = config.load(root / "study.toml")
     plan = release.make_plan(study)

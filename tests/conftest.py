@@ -55,7 +55,10 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> World:
         timezone="America/New_York",
         purpose="transport-planning",
         supplier=world.root / "world" / "supplier.toml",
+        places=world.root / "world" / "places.parquet",
+        gatherings=world.root / "world" / "gatherings.csv",
     )
+    api.places_review(world.study, "a test")
     api.ingest(world.study, [str(world.pings)])
     api.release(world.study, world.published)
     api.report(world.published)

@@ -29,7 +29,7 @@ def hosts(server: Server, tmp_path: Path) -> tuple[Path, Path]:
     api.simulate(first / "world", devices=500, start=START, days=1, seed=5)
     study, pings = first / "study.toml", first / "world" / "pings"
     region = first / "world" / "region.geojson"
-    where = {"pings": pings / "part-000.parquet", "region": region, "supplier": first / "world" / "supplier.toml"}
+    where = {"pings": pings / "part-000.parquet", "region": region, "supplier": first / "world" / "supplier.toml", "places": first / "world" / "places.parquet"}
     api.init(study, name="Shared", start=START, days=1, timezone="America/New_York", purpose="transport-planning", **where)
     text = study.read_text(encoding="utf-8")
     text = text[: text.rindex("[[tables]]")]  # presence alone
@@ -39,6 +39,7 @@ def hosts(server: Server, tmp_path: Path) -> tuple[Path, Path]:
         return re.sub(r'path = "[^"]*\.ledger"', f'postgres = "{server.at(database)}"\nfolder = "{host}/seen"', text)
 
     study.write_text(shared(first), encoding="utf-8")
+    api.places_review(study, "a test")
     api.ingest(study, [str(pings)])
     shutil.copytree(first, second, symlinks=True)
     (second / "study.toml").write_text(shared(second), encoding="utf-8")

@@ -19,6 +19,7 @@ from h3ronpy.vector import coordinates_to_cells
 from flockwise import api, artifact
 from flockwise.api.outcome import Outcome
 from flockwise.census import nights
+from flockwise.governance import places
 
 Ints = npt.NDArray[np.int64]
 
@@ -87,7 +88,10 @@ def mended(tmp_path_factory: pytest.TempPathFactory) -> Mended:
     with (root / "census.csv").open("w") as file:
         file.write("cell,people\n")
         file.writelines(f"{h3.int_to_str(int(a))},{n}\n" for a, n in zip(areas, people, strict=True))
+    # The census is of everybody: here no place is cut, so that the panel differs from it by whom it holds alone.
+    places.Listing.of([], [], np.array([], object), [], START).write(root / "places.parquet")
     study(root, "first", "")
+    api.places_review(root / "first.toml", "a test", none_in_region=True)
     api.ingest(root / "first.toml", [str(root / "panel")])
     api.release(root / "first.toml", root / "first")
     made = api.weights(root / "first", root / "census.csv", root / "weights.csv", level=LEVEL, greatest=GREATEST)
@@ -101,7 +105,12 @@ def study(root: Path, name: str, weights: str) -> None:
     """Writes a study of presence alone; both name one ledger and one store."""
     path = root / f"{name}.toml"
     world = root / "world"
-    where = {"region": world / "region.geojson", "pings": world / "pings" / "part-000.parquet", "supplier": world / "supplier.toml"}
+    where = {
+        "region": world / "region.geojson",
+        "pings": world / "pings" / "part-000.parquet",
+        "supplier": world / "supplier.toml",
+        "places": root / "places.parquet",
+    }
     if name == "first":
         api.init(path, name=name, start=START, days=DAYS, timezone="America/New_York", purpose="official-statistics", **where)
         text = path.read_text(encoding="utf-8")

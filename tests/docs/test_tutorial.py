@@ -33,7 +33,7 @@ def test_every_example_of_the_tutorial_runs_in_order(page: Path, tmp_path: Path)
 def test_the_examples_of_the_readme_run(small_world: World, tmp_path: Path) -> None:
     (tmp_path / "pings").mkdir()
     shutil.copy(small_world.pings / "part-000.parquet", tmp_path / "pings" / "day-1.parquet")
-    for name in ("region.geojson", "supplier.toml"):
+    for name in ("region.geojson", "supplier.toml", "places.parquet"):
         shutil.copy(small_world.root / "world" / name, tmp_path / name)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     examples = [(kind, text) for kind, text in blocks(ROOT / "README.md") if "make demo" not in text]

@@ -31,12 +31,14 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
         ConfigError: the study can't be used.
         DataError: a file is broken as a whole. Nothing was stored.
         StoreError: the store was made for another study.
-        RuleError: a rule refuses the delivery. If it is the supplier's record or data from an ad auction, it is noted in the quarantine.
+        RuleError: a rule refuses the delivery; PLACES_MISSING: the study names no list of sensitive places.
+            If it is the supplier's record or data from an ad auction, it is noted in the quarantine.
 
     Privacy:
         The counts of refused rows are for the data steward alone: they are not private and are kept nowhere.
     """
     from flockwise import person
+    from flockwise.governance import places
     from flockwise.store.quarantine import guard as quarantine_guard
 
     study = config.load(Path(study_path))
@@ -44,6 +46,7 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
     order = partial(person.order, rules=person.rules_for(study))
     named = [str(s) for s in sources]
     with trail.step(study, "ingest"), quarantine_guard(study, named):
+        places.required(study)
         found = _store(study).ingest(named, order, progress, replace=[str(s) for s in replace])
     return Outcome("Ingested.", found.as_dict(), ("For the data steward alone: these counts are not private. Do not publish them.",))
 

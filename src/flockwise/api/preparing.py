@@ -72,7 +72,7 @@ def init(
         pings: a file whose columns' names and types fill the mapping. None of its rows is read.
         purpose: what the study is for, from the closed list; without it the line is left open, and deliveries are not let in.
         supplier: the supplier's record; without it `supplier.toml` beside the study is used, and written with every question open if it is not there.
-        places: the list of sensitive places; without it the section is left open.
+        places: the list of sensitive places; without it `places.parquet` beside the study is named, and has to be built.
         gatherings: the file of gatherings, if there is one.
 
     Raises:
@@ -103,7 +103,7 @@ def init(
         columns=columns,
         purpose=purpose,
         supplier=os.path.relpath(record, folder),
-        places=None if places is None else os.path.relpath(Path(places).resolve(), folder),
+        places="places.parquet" if places is None else os.path.relpath(Path(places).resolve(), folder),
         gatherings=None if gatherings is None else os.path.relpath(Path(gatherings).resolve(), folder),
     )
     study = config.parse(text, folder)
@@ -169,7 +169,7 @@ def check(study_path: Path) -> Outcome:
     note = "The study can be ingested and released." if fits else "The ledger has too little left for this release: it would be refused."
     if "keeps_pings_out" in allowed:
         note = "A delivery would be quarantined: see what keeps pings out."
-    if study.places is not None and not listed.startswith("current"):
+    if not listed.startswith("current"):
         note = "Nothing could be ingested or released: the list of sensitive places is not current."
     return Outcome(
         f"{study_path} is in order.",

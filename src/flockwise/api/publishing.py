@@ -24,20 +24,21 @@ def release(study_path: Path, out: Path, progress: Progress | None = None) -> Ou
 
     Raises:
         BudgetError: the ledger does not allow the charge. Nothing was spent.
-        RuleError: the supplier's record does not allow it. Nothing was spent.
+        RuleError: the supplier's record does not allow it, or the list of sensitive places is missing, not reviewed, stale or not applied. Nothing was spent.
         StoreError: nothing has been ingested.
 
     Privacy:
         Charges rho of the plan once to the study's ledger, before anything is drawn.
     """
     from flockwise import release as releasing
-    from flockwise.governance import suppliers
+    from flockwise.governance import places, suppliers
     from flockwise.office import caps
 
     study = config.load(Path(study_path))
     trail.require(study)
     with trail.refusals(study, "release"):
         suppliers.require_for_release(study)
+        places.required(study)
         caps.require(study)
         done = releasing.publish(study, Path(out), progress)
     return Outcome(f"Released to {out}.", done.as_dict(), done.notes)
@@ -64,13 +65,14 @@ def risk(study_path: Path, out: Path, *, epsilon: str, progress: Progress | None
         Charges epsilon at the study's delta once to its ledger, before anything is drawn. Every figure is noisy; none is about a device.
     """
     from flockwise import risk as assessing
-    from flockwise.governance import suppliers
+    from flockwise.governance import places, suppliers
     from flockwise.office import caps
 
     study = config.load(Path(study_path))
     trail.require(study)
     with trail.refusals(study, "risk"):
         suppliers.require_for_release(study)
+        places.required(study)
         begun = trail.record(study, "risk_begun", {})
         caps.require(study, epsilon=assessing.make_plan(study, epsilon).privacy.epsilon)
         done = assessing.publish(study, epsilon, Path(out), progress)

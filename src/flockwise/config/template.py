@@ -119,7 +119,7 @@ def template(
     columns: ColumnGuess | None,
     purpose: str | None = None,
     supplier: str = "supplier.toml",
-    places: str | None = None,
+    places: str = "places.parquet",
     gatherings: str | None = None,
 ) -> str:
     """A commented study.toml that `check` accepts.
@@ -133,7 +133,7 @@ def template(
         columns: the mapping guessed for a file, or None for the names that `flockwise simulate` writes.
         purpose: what the study is for; None leaves the line open.
         supplier: path of the supplier's record, as it is to stand in the study.
-        places: path of the list of sensitive places, likewise; None leaves the section open.
+        places: path of the list of sensitive places, likewise.
         gatherings: path of the file of gatherings, likewise; None leaves the line open.
     """
     c = columns or ColumnGuess("device_id", "integer", "ts", "timestamp", False, "lat", "lon", "accuracy_m", "consented_at", "opted_out")
@@ -145,7 +145,7 @@ def template(
         slug=slug,
         supplier=_quote(supplier),
         region=_quote(region),
-        places="# [places]\n# file = " + _quote("places.parquet") if places is None else f"[places]\nfile = {_quote(places)}",
+        places=_quote(places),
         gatherings=f"# gatherings = {_quote('gatherings.csv')}" if gatherings is None else f"gatherings = {_quote(gatherings)}",
         start=start.isoformat(),
         days=days,
@@ -211,8 +211,10 @@ grace_days = 30  # a lapsed record blocks ingests at once, and releases after th
 [region]
 geojson = {region}  # or cells = ["872a1072bffffff", ...], or cells_file = "cells.txt"
 
-{places}  # sensitive places: flockwise places build, show, review; no ping from them is stored
+[places]
+file = {places}  # sensitive places: flockwise places build, show, review; no ping from them is stored
 {gatherings}  # political and social gatherings, cut at their times
+gathering_margin_min = 120  # and so long before and after
 
 [window]
 start = {start}  # first local day

@@ -223,6 +223,8 @@ def described(study: Study, rho: Fraction, groups: Mapping[str, Group], clip: Pr
                 "roles": True,
                 "engine": True,
                 "weights": {"file"},
+                # Where the list lies says nothing; what it holds is in the state of the store that was cut by it.
+                "places": {"file", "gatherings", "tags"},
             },
         ),
         "dataset": study.ledger.dataset,

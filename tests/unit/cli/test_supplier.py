@@ -25,7 +25,8 @@ def run(*arguments: object) -> tuple[int, dict[str, Any]]:
 def test_a_new_study_lets_nothing_in_until_every_question_is_answered(small_world: World, tmp_path: Path) -> None:
     study = tmp_path / "study.toml"
     region = small_world.root / "world" / "region.geojson"
-    told = api.init(study, region=region, start=START, days=2, timezone="America/New_York", pings=small_world.pings / "part-000.parquet")
+    lists = {name: small_world.root / "world" / file for name, file in (("places", "places.parquet"), ("gatherings", "gatherings.csv"))}
+    told = api.init(study, region=region, start=START, days=2, timezone="America/New_York", pings=small_world.pings / "part-000.parquet", **lists)
     assert "quarantine" in " ".join(told.notes)
 
     code, found = run("supplier", "check", tmp_path / "supplier.toml")
@@ -79,6 +80,7 @@ def test_a_lapsed_supplier_stops_ingests_at_once_and_releases_after_the_grace(ow
     with pytest.raises(RuleError) as caught:
         api.ingest(own_world.study, [str(own_world.pings)])
     assert caught.value.code == "SUPPLIER_LAPSED"
+    api.places_review(own_world.study, "a test")
     assert api.release(own_world.study, tmp_path / "within").facts["charged"] is False
     on(31)
     for step in (lambda: api.release(own_world.study, tmp_path / "late"), lambda: api.risk(own_world.study, tmp_path / "risk", epsilon="1")):

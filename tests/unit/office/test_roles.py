@@ -77,7 +77,9 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timezone="America/New_York",
         purpose="transport-planning",
         supplier=root / "world" / "supplier.toml",
+        places=root / "world" / "places.parquet",
     )
+    api.places_review(root / "study.toml", "a test")
     text = (root / "study.toml").read_text(encoding="utf-8")
     (root / "study.toml").write_text(text[: text.rindex("[[tables]]")], encoding="utf-8")
     api.ingest(root / "study.toml", [str(pings)])

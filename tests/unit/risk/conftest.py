@@ -19,8 +19,9 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("risk")
     api.simulate(root / "world", devices=3000, start=START, days=3, seed=11)
     region, pings = root / "world" / "region.geojson", root / "world" / "pings" / "part-000.parquet"
-    where = {"pings": pings, "region": region, "supplier": root / "world" / "supplier.toml"}
+    where = {"pings": pings, "region": region, "supplier": root / "world" / "supplier.toml", "places": root / "world" / "places.parquet"}
     api.init(root / "study.toml", name="Risk world", start=START, days=3, timezone="America/New_York", purpose="transport-planning", **where)
+    api.places_review(root / "study.toml", "a test")
     api.ingest(root / "study.toml", [str(root / "world" / "pings")])
     return root / "study.toml"
 
