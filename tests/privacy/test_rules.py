@@ -44,6 +44,22 @@ def test_unit_window_and_worst_case_stand_in_every_release(small_world: World) -
     assert "right at most" in (small_world.published / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.rule(2)
+@pytest.mark.rule(4)
+@pytest.mark.rule(8)
+def test_purpose_supplier_assessment_and_retention_stand_in_every_release_and_its_record(small_world: World) -> None:
+    supplier = config.read_supplier(small_world.root / "world" / "supplier.toml").supplier
+    assert supplier is not None
+    stated = artifact.read(small_world.published).certificate
+    assert stated.purpose == "transport-planning"
+    assert stated.supplier == artifact.SupplierRef(name=supplier.name, assessed=supplier.assessment.on, retention_days=supplier.retention_days)
+    facts = json.loads((small_world.published / "registry.json").read_text(encoding="utf-8"))["facts"]
+    assert facts["purpose"] == stated.purpose
+    assert facts["suppliers"] == [{"name": supplier.name, "assessed": supplier.assessment.on.isoformat(), "retention_days": supplier.retention_days}]
+    text = " ".join((small_world.published / "README.txt").read_text(encoding="utf-8").split())
+    assert f"last assessed on {supplier.assessment.on}, kept for at most {supplier.retention_days} days" in text
+
+
 @pytest.mark.rule(24)
 def test_how_much_was_withheld_and_the_expected_error_stand_in_certificate_and_tables(small_world: World) -> None:
     found = artifact.read(small_world.published)

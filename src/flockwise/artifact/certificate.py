@@ -23,6 +23,7 @@ __all__ = [
     "PrivateClip",
     "Slots",
     "StudyRef",
+    "SupplierRef",
     "TableSummary",
     "TrailRef",
     "WindowRef",
@@ -182,6 +183,14 @@ class PlacesRef(_Part):
     by_category: dict[str, FiniteFloat] = Field(description="Share of the region's area by category. Categories overlap: they do not add up.")
 
 
+class SupplierRef(_Part):
+    """Who delivered the pings, as the supplier's record says. Public facts."""
+
+    name: str = Field(min_length=1, description="The supplier.")
+    assessed: date = Field(description="Day on which somebody last assessed how it obtains consent.")
+    retention_days: int = Field(ge=1, description="How long it allows its pings to be kept, in days after a study's window.")
+
+
 class TableSummary(_Part):
     """One table at one level."""
 
@@ -232,6 +241,8 @@ class Certificate(_Part):
     tables: tuple[TableSummary, ...] = Field(min_length=1, description="Presence, flows, margins; each finest level first.")
     limits: tuple[str, ...] = Field(min_length=1, description="What is not promised.")
     retention: str = Field(min_length=1, description="How long the pings behind the release are kept.")
+    purpose: str | None = Field(None, min_length=1, description="What the study declares its figures to be for, from the closed list of purposes.")
+    supplier: SupplierRef | None = Field(None, description="Who delivered the pings; null if the study names no record of a supplier.")
     places: PlacesRef | None = Field(None, description="Sensitive places; none if the study names no list.")
     input: InputRef
     trail: TrailRef | None = Field(None, description="The publisher's log as it was; null if the study had none.")

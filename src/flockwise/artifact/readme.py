@@ -6,7 +6,7 @@ import textwrap
 from decimal import Decimal
 from fractions import Fraction
 
-from flockwise.artifact.certificate import Certificate, PlacesRef
+from flockwise.artifact.certificate import Certificate, PlacesRef, SupplierRef
 
 __all__ = ["readme"]
 
@@ -51,10 +51,16 @@ def readme(certificate: Certificate) -> str:
             "one device, scaled up by the ratio of noisy totals. Trips above the bound and the cap, and people without a device, are in no interval. About "
             "nine in ten of those that are printed hold what they cover, on average and not for each."
         ),
+        *([] if c.supplier is None else [_wrap(_supplier(c.supplier, c.purpose))]),
         *([] if c.places is None else [_wrap(_places(c.places))]),
         "Check this folder with: flockwise verify FOLDER",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _supplier(supplier: SupplierRef, purpose: str | None) -> str:
+    used = f"Used for {purpose.replace('-', ' ')}. " if purpose else ""
+    return f"{used}Pings came from {supplier.name}, last assessed on {supplier.assessed}, kept for at most {supplier.retention_days} days after the window."
 
 
 def _places(places: PlacesRef) -> str:

@@ -60,4 +60,7 @@ def _pairs(f: record.Facts, c: Certificate) -> Iterator[tuple[str, object, objec
     yield "statements", (s.neighbours, s.definition, s.mechanism, s.domain), (c.neighbours, c.privacy.definition, c.privacy.mechanism, c.domain.statement)
     yield "meaning, limits", (s.meaning, s.limits), (c.meaning, c.limits)
     yield "versions", f.versions, c.versions
+    supplier = None if c.supplier is None else (c.supplier.name, c.supplier.assessed, c.supplier.retention_days)
+    yield "purpose", f.purpose, c.purpose
+    yield "supplier", [(s.name, s.assessed, s.retention_days) for s in f.suppliers], [] if supplier is None else [supplier]
     yield "retention", f"Pings are deleted {f.input.retention_days} days" in c.retention, True

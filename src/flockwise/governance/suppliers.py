@@ -16,7 +16,7 @@ from flockwise.config.supplier import Reading, Supplier, read_supplier
 from flockwise.errors import RuleError
 from flockwise.governance.consent import ConsentTexts
 
-__all__ = ["Finding", "consent_texts", "due", "examine", "findings", "reasons", "require_for_ingest", "require_for_release", "state", "told"]
+__all__ = ["Finding", "consent_texts", "due", "examine", "findings", "reasons", "require_for_ingest", "require_for_release", "state", "supplier_of", "told"]
 
 _HOW = "flockwise supplier check FILE says what is missing; docs/how-to/take-on-a-supplier.md says how to find it out."
 
@@ -142,9 +142,14 @@ def _listed(reading: Reading) -> list[str]:
     return [f"SUPPLIER_AMBIGUOUS: {text}" for text in reading.open] if reading.found else []
 
 
+def supplier_of(study: Study) -> Supplier | None:
+    """The study's supplier as its record says it; None without a record that answers every question."""
+    return None if study.supplier is None else read_supplier(study.supplier.file).supplier
+
+
 def consent_texts(study: Study) -> ConsentTexts | None:
     """The supplier's consent texts as the door needs them; None for a study without a supplier's record."""
-    supplier = None if study.supplier is None else read_supplier(study.supplier.file).supplier
+    supplier = supplier_of(study)
     if supplier is None:
         return None
     return ConsentTexts.of([(c.version, c.shown_from, c.shown_until, study.purpose in c.purposes) for c in supplier.consent])

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from flockwise.record import _answers as answers
 from flockwise.record._text import bullets, chance, count, exact, exposures, name, said, todo, up
-from flockwise.record.facts import Facts
+from flockwise.record.facts import Facts, Supplier
 
 __all__ = ["ASSESSMENT", "NIST", "VALUES", "page", "template"]
 
@@ -29,7 +29,12 @@ def _sensitive(facts: Facts) -> str:
 def _suppliers(facts: Facts) -> str:
     if not facts.suppliers:
         return todo("suppliers, their contracts, and when each was assessed")
-    return "; ".join(f"{name(s.name)}, {f'assessed on {s.assessed}' if s.assessed else todo('date of the assessment')}" for s in facts.suppliers) + "."
+    return "; ".join(map(_supplier, facts.suppliers)) + "."
+
+
+def _supplier(supplier: Supplier) -> str:
+    kept = f", pings kept for at most {supplier.retention_days} days after a window" if supplier.retention_days else ""
+    return f"{name(supplier.name)}, {f'assessed on {supplier.assessed}' if supplier.assessed else todo('date of the assessment')}{kept}"
 
 
 def _consent(facts: Facts) -> str:

@@ -122,6 +122,7 @@ class Supplier(_Part):
 
     name: Words = Field(description="Who delivers the pings.")
     assessed: date | None = Field(None, description="Day of the last assessment of how consent is obtained.")
+    retention_days: int | None = Field(None, ge=1, description="How long its pings may be kept, in days after a window, as its record says.")
 
 
 class SensitivePlaces(_Part):
@@ -158,6 +159,7 @@ class Facts(_Part):
     versions: dict[str, str] = Field(description="Software that makes the release.")
     publisher: Publisher | None = Field(None, description="What the publisher states, word for word.")
     weights: Words | None = Field(None, description="Where the weights to the population come from; none if the figures are not weighted.")
+    purpose: Words | None = Field(None, description="The study's declared purpose, from the closed list.")
     suppliers: tuple[Supplier, ...] = Field((), description="Suppliers, if the study names them.")
     sensitive_places: SensitivePlaces | None = Field(None, description="The sensitive-places programme, if the study has one.")
 

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flockwise import __version__, artifact, noise, trail
+from flockwise.config import Study
+from flockwise.governance.suppliers import supplier_of
 from flockwise.release.plan import GRID, NORMS, Block, Plan
 from flockwise.release.tables import Shown
 
@@ -101,11 +103,18 @@ def certificate(
         tables=tuple(_summary(plan, kind, b, shown) for kind, of in TABLES.items() for b in plan.of(of)),
         limits=tuple(noise.limits(plan.noise_kind)),
         retention=f"Pings are deleted {study.store.retention_days} days after the window's end, as the study declares. The release stays.",
+        purpose=study.purpose,
+        supplier=_supplier(study),
         places=cut,
         input=artifact.InputRef(digest=inputs),
         trail=None if seen is None else artifact.TrailRef(key=seen.key, last=seen.last),
         versions={"flockwise": __version__, "python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     )
+
+
+def _supplier(study: Study) -> artifact.SupplierRef | None:
+    found = supplier_of(study)
+    return None if found is None else artifact.SupplierRef(name=found.name, assessed=found.assessment.on, retention_days=found.retention_days)
 
 
 def _bounds(plan: Plan, noisy: Mapping[str, npt.NDArray[np.int64]]) -> artifact.Bounds:

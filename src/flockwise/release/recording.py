@@ -9,6 +9,7 @@ from math import prod
 
 from flockwise import __version__, noise, record
 from flockwise.config import FlowsTable, PresenceTable, Study
+from flockwise.governance.suppliers import supplier_of
 from flockwise.release.certifying import DEFINITION, DOMAIN, DRAWN, MECHANISM, NEIGHBOURS
 from flockwise.release.plan import GRID, NORMS, Block, Plan
 from flockwise.release.tables import Shown
@@ -33,6 +34,7 @@ def facts_of(plan: Plan, shown: Mapping[str, Shown] | None = None) -> record.Fac
         Reads the plan and released summaries, no data.
     """
     study, privacy, kind = plan.study, plan.study.privacy, plan.noise_kind
+    supplier = supplier_of(study)
     return record.Facts(
         study=study.name,
         digest=plan.digest,
@@ -70,6 +72,8 @@ def facts_of(plan: Plan, shown: Mapping[str, Shown] | None = None) -> record.Fac
         ),
         versions={"flockwise": __version__, "python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         publisher=study.publisher,
+        purpose=study.purpose,
+        suppliers=() if supplier is None else (record.Supplier(name=supplier.name, assessed=supplier.assessment.on, retention_days=supplier.retention_days),),
         weights=None if study.weights is None else study.weights.source,
     )
 

@@ -240,7 +240,7 @@ def test_the_certificate_fits_its_json_schema(tmp_path: Path):
     jsonschema.validate(raw, schema)
     assert list(raw) == [
         "format", "study", "dataset", "unit", "neighbours", "window", "privacy", "meaning", "year", "bounds", "domain", "tables", "limits",
-        "retention", "places", "input", "trail", "versions", "files",
+        "retention", "purpose", "supplier", "places", "input", "trail", "versions", "files",
     ]  # fmt: skip
     for name, part in schema["$defs"].items():
         for key, field in part["properties"].items():

@@ -79,6 +79,8 @@ FORGERIES: dict[str, Callable[[record.Facts], record.Facts]] = {
     "a smaller replacement": lambda f: f.model_copy(update={"charge": f.charge.model_copy(update={"replace_epsilon": f.charge.epsilon})}),
     "no limits": lambda f: f.model_copy(update={"statements": f.statements.model_copy(update={"limits": ("None.",)})}),
     "other software": lambda f: f.model_copy(update={"versions": {"flockwise": "1"}}),
+    "another purpose": lambda f: f.model_copy(update={"purpose": "public-health"}),
+    "a supplier that the certificate does not name": lambda f: f.model_copy(update={"suppliers": (record.Supplier(name="Other"),)}),
     "a shorter retention": lambda f: f.model_copy(update={"input": f.input.model_copy(update={"retention_days": 6})}),
 }
 
