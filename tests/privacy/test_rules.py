@@ -56,6 +56,11 @@ def test_purpose_supplier_assessment_and_retention_stand_in_every_release_and_it
     facts = json.loads((small_world.published / "registry.json").read_text(encoding="utf-8"))["facts"]
     assert facts["purpose"] == stated.purpose
     assert facts["suppliers"] == [{"name": supplier.name, "assessed": supplier.assessment.on.isoformat(), "retention_days": supplier.retention_days}]
+    assert stated.places is not None
+    listed = {"categories": len(stated.places.by_category), "fence_m": 610, "reviewed": stated.places.reviewed.isoformat()}
+    assert facts["sensitive_places"] == listed
+    draft = (small_world.published / "impact-assessment.md").read_text(encoding="utf-8")
+    assert f"(list reviewed on {listed['reviewed']})" in draft
     text = " ".join((small_world.published / "README.txt").read_text(encoding="utf-8").split())
     assert f"last assessed on {supplier.assessment.on}, kept for at most {supplier.retention_days} days" in text
 

@@ -282,6 +282,7 @@ def assess(study_path: Path, out: Path | None = None) -> Outcome:
     """
     from flockwise import record
     from flockwise import release as releasing
+    from flockwise.governance import places
 
     study = config.load(Path(study_path))
     out = Path(study_path).resolve().parent / record.ASSESSMENT if out is None else Path(out)
@@ -293,7 +294,8 @@ def assess(study_path: Path, out: Path | None = None) -> Outcome:
             state="It was not touched.",
             fix="Name another file with --out, or move this one away.",
         )
-    facts = releasing.facts_of(releasing.make_plan(study))
+    listed = places.current(study) if study.places is not None and study.places.file.exists() else None
+    facts = releasing.facts_of(releasing.make_plan(study), listed=listed)
     text = record.assessment(facts)
     write_durably(out, text.encode())
     made = record.record(facts)

@@ -63,4 +63,6 @@ def _pairs(f: record.Facts, c: Certificate) -> Iterator[tuple[str, object, objec
     supplier = None if c.supplier is None else (c.supplier.name, c.supplier.assessed, c.supplier.retention_days)
     yield "purpose", f.purpose, c.purpose
     yield "supplier", [(s.name, s.assessed, s.retention_days) for s in f.suppliers], [] if supplier is None else [supplier]
+    listed = None if f.sensitive_places is None else (f.sensitive_places.categories, f.sensitive_places.fence_m, f.sensitive_places.reviewed)
+    yield "sensitive places", listed, None if c.places is None else (len(c.places.by_category), c.places.least_buffer_m, c.places.reviewed)
     yield "retention", f"Pings are deleted {f.input.retention_days} days" in c.retention, True

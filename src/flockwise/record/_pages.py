@@ -19,7 +19,7 @@ _OWN_LINE = ("|", "#", "- ")
 def _sensitive(facts: Facts) -> str:
     places = facts.sensitive_places
     if places is None:
-        return "The study names no list of sensitive places."
+        return todo("the list of sensitive places, and its last review")
     return (
         f"Pings within {places.fence_m} m of {places.categories} categories of sensitive places are dropped before anything is stored "
         f"(list reviewed on {places.reviewed})."

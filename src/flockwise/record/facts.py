@@ -128,7 +128,7 @@ class Supplier(_Part):
 class SensitivePlaces(_Part):
     """The programme that keeps pings at sensitive places out of the store."""
 
-    categories: int = Field(ge=1, description="Categories of places in the list.")
+    categories: int = Field(ge=0, description="Categories of places in the list.")
     fence_m: int = Field(ge=1, description="Distance from the perimeter of a place within which pings are dropped.")
     reviewed: date = Field(description="Day of the last review of the list.")
 
@@ -161,7 +161,7 @@ class Facts(_Part):
     weights: Words | None = Field(None, description="Where the weights to the population come from; none if the figures are not weighted.")
     purpose: Words | None = Field(None, description="The study's declared purpose, from the closed list.")
     suppliers: tuple[Supplier, ...] = Field((), description="Suppliers, if the study names them.")
-    sensitive_places: SensitivePlaces | None = Field(None, description="The sensitive-places programme, if the study has one.")
+    sensitive_places: SensitivePlaces | None = Field(None, description="The sensitive-places programme; null before its list was reviewed.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Facts:

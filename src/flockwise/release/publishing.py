@@ -112,7 +112,7 @@ def _carry_out(study: Study, plan: Plan, vault: Store, out: Path, progress: Prog
     # Keyed by the charge: two certificates never tell whether the data changed in between, not even two of one plan.
     inputs = vault.keyed_digest(entry.digest)
     stated = certificate(plan, entry.digest, inputs, noisy, shown, outputs.seen(noisy), None if cut is None else cut.claim)
-    final = artifact.write(out, tables, stated, record.texts(facts_of(plan, shown)))
+    final = artifact.write(out, tables, stated, record.texts(facts_of(plan, shown, listed)))
     if entry.status != "published":
         book.mark(entry, "published")
     if begun is not None:

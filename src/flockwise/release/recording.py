@@ -9,6 +9,7 @@ from math import prod
 
 from flockwise import __version__, noise, record
 from flockwise.config import FlowsTable, PresenceTable, Study
+from flockwise.governance import places
 from flockwise.governance.suppliers import supplier_of
 from flockwise.release.certifying import DEFINITION, DOMAIN, DRAWN, MECHANISM, NEIGHBOURS
 from flockwise.release.plan import GRID, NORMS, Block, Plan
@@ -23,12 +24,13 @@ MOST_DEVICES = 3
 _LIBRARIES = ("opendp", "numpy", "numba", "pyarrow", "h3", "h3ronpy")
 
 
-def facts_of(plan: Plan, shown: Mapping[str, Shown] | None = None) -> record.Facts:
+def facts_of(plan: Plan, shown: Mapping[str, Shown] | None = None, listed: places.Current | None = None) -> record.Facts:
     """The facts of a record.
 
     Args:
         plan: the plan, before or after it was carried out.
         shown: what came of each block, by name; None before a release, and the record then has no results.
+        listed: the list of sensitive places; None if it is not there yet.
 
     Privacy:
         Reads the plan and released summaries, no data.
@@ -75,7 +77,14 @@ def facts_of(plan: Plan, shown: Mapping[str, Shown] | None = None) -> record.Fac
         purpose=study.purpose,
         suppliers=() if supplier is None else (record.Supplier(name=supplier.name, assessed=supplier.assessment.on, retention_days=supplier.retention_days),),
         weights=None if study.weights is None else study.weights.source,
+        sensitive_places=_sensitive(listed),
     )
+
+
+def _sensitive(listed: places.Current | None) -> record.SensitivePlaces | None:
+    if listed is None or listed.last is None:
+        return None
+    return record.SensitivePlaces(categories=len(listed.listing.counts), fence_m=places.LEAST_BUFFER_M, reviewed=listed.last.day)
 
 
 def _exposures(plan: Plan) -> tuple[record.Exposure, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,9 @@ FORGERIES: dict[str, Callable[[record.Facts], record.Facts]] = {
     "other software": lambda f: f.model_copy(update={"versions": {"flockwise": "1"}}),
     "another purpose": lambda f: f.model_copy(update={"purpose": "public-health"}),
     "a supplier that the certificate does not name": lambda f: f.model_copy(update={"suppliers": (record.Supplier(name="Other"),)}),
+    "a list of sensitive places that the certificate does not name": lambda f: f.model_copy(
+        update={"sensitive_places": record.SensitivePlaces(categories=3, fence_m=610, reviewed=date(2026, 1, 1))}
+    ),
     "a shorter retention": lambda f: f.model_copy(update={"input": f.input.model_copy(update={"retention_days": 6})}),
 }
 
