@@ -161,13 +161,15 @@ def _check_network(spark: SparkSession, spec: SparkSpec) -> None:
     def on(name: str) -> bool:
         return str(conf.get(name, "false")).lower() == "true"
 
-    if spec.trusted_network or str(spark.sparkContext.master).startswith("local"):
+    if spec.trusted_network:
         return
+    # One machine has no network between its parts, and a disk like every other.
+    here = str(spark.sparkContext.master).startswith("local")
     missing = [
         name
         for name, holds in (
-            ("spark.authenticate", on("spark.authenticate")),
-            ("spark.network.crypto.enabled", on("spark.network.crypto.enabled") or on("spark.ssl.enabled") or on("spark.ssl.rpc.enabled")),
+            ("spark.authenticate", here or on("spark.authenticate")),
+            ("spark.network.crypto.enabled", here or on("spark.network.crypto.enabled") or on("spark.ssl.enabled") or on("spark.ssl.rpc.enabled")),
             ("spark.io.encryption.enabled", on("spark.io.encryption.enabled")),
         )
         if not holds
@@ -175,8 +177,8 @@ def _check_network(spark: SparkSession, spec: SparkSpec) -> None:
     if missing:
         raise RuleError(
             "ENGINE_OPEN_NETWORK",
-            what="The cluster's machines talk to each other, or write to their disks, without encryption. The key to the store would be open to all of them.",
+            what="Spark's machines talk to each other, or write to their disks, without encryption. The key to the store would be open to all of them.",
             got=f"not set: {', '.join(missing)}",
             state="Nothing was read.",
-            fix="Set them to true for the whole cluster (docs/how-to/run-on-spark.md), or set trusted_network = true where something else encrypts.",
+            fix="Set them to true before Spark starts (docs/how-to/run-on-spark.md), or set trusted_network = true where something else encrypts.",
         )

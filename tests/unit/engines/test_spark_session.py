@@ -42,9 +42,15 @@ def test_a_cluster_without_encryption_is_refused(missing: str | None) -> None:
     spark_session._check_network(context, SparkSpec(trusted_network=True))
 
 
-def test_one_machine_needs_no_encryption_of_its_network() -> None:
-    here: Any = Context("local[2]", {})
+def test_one_machine_needs_no_encryption_of_its_network_but_of_its_disk() -> None:
+    here: Any = Context("local[2]", {"spark.io.encryption.enabled": "true"})
     spark_session._check_network(here, SparkSpec())
+    # A notebook's own session: a task that is large enough would be written to Spark's folder as it is, with the key to the store's files in it.
+    open_disk: Any = Context("local[2]", {})
+    with pytest.raises(RuleError) as refused:
+        spark_session._check_network(open_disk, SparkSpec())
+    assert refused.value.got == "not set: spark.io.encryption.enabled"
+    spark_session._check_network(open_disk, SparkSpec(trusted_network=True))
 
 
 def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
