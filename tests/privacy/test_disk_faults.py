@@ -110,7 +110,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Place:
         timezone="America/New_York",
         purpose="transport-planning",
         supplier=root / "world" / "supplier.toml",
+        places=root / "world" / "places.parquet",
     )
+    api.places_review(root / "study.toml", "a test")
     (root / "tmp").mkdir()
     place = Place(root)
     text = place.study.read_text(encoding="utf-8")

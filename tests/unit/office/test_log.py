@@ -22,11 +22,11 @@ def kinds(world: World) -> list[str]:
 
 @pytest.mark.rule(30)
 def test_an_ingest_and_a_release_are_in_the_trail_and_the_certificate_saw_it(small_world: World) -> None:
-    assert kinds(small_world)[:7] == ["begun", "ingest_begun", "supplier_assessed", "ingest", "release_begun", "ledger_begun", "release"]
+    assert kinds(small_world)[:8] == ["begun", "places_review", "ingest_begun", "supplier_assessed", "ingest", "release_begun", "ledger_begun", "release"]
     seen = artifact.read(small_world.published).certificate.trail
     events = trail.events(config.load(small_world.study))
     assert seen is not None
-    assert seen.last == events[4].digest
+    assert seen.last == events[5].digest
     found = api.log_verify(small_world.study, key=seen.key, folders=[small_world.published])
     assert found.facts["checked"][-1] == "the trail holds the line that each certificate saw"
     assert "The chain is whole." in api.log_show(small_world.study).notes
