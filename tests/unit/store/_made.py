@@ -39,7 +39,9 @@ def study(folder: Path, *, panel: int = 1000, dataset: str = "panel", resolution
     folder.mkdir(parents=True, exist_ok=True)
     west, south, east, north = parts.get("box", BOX)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    (folder / "region.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    region = folder / "region.geojson"
+    if not region.exists():  # another process may be reading it
+        region.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
     body = {
         "name": "test",
         "store": {"path": str(folder / "store"), "key": str(folder / "key"), "retention_days": 1830} | {k: parts[k] for k in OWN if k in parts},
