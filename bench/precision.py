@@ -37,7 +37,7 @@ from flockwise.person import SparseSum
 from flockwise.release.planning import make_plan
 from flockwise.release.sums import all_levels
 from flockwise.store import Store
-from flockwise.store.ingest import DICTIONARY
+from flockwise.store.settling import DICTIONARY
 
 METRES_A_DEGREE = 111_320
 VARIANTS = (

@@ -4,10 +4,11 @@ from flockwise.store import keys
 from flockwise.store.buckets import Buckets
 from flockwise.store.expiry import due, require_current, require_nothing_due
 from flockwise.store.forgetting import KINDS
-from flockwise.store.ingest import OrderFn, ProgressFn
 from flockwise.store.lifecycle import forget, purge, rotate
 from flockwise.store.peek import file_schema
 from flockwise.store.report import IngestReport
+from flockwise.store.runner import ProgressFn, Runner
+from flockwise.store.settling import OrderFn
 from flockwise.store.store import Store
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "IngestReport",
     "OrderFn",
     "ProgressFn",
+    "Runner",
     "Store",
     "due",
     "file_schema",

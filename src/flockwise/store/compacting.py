@@ -9,9 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from flockwise.errors import DataError
-from flockwise.store.ingest import DICTIONARY, OrderFn, ProgressFn
 from flockwise.store.manifest import Manifest, Segment, write_file
+from flockwise.store.runner import ProgressFn
 from flockwise.store.sealing import Sealer
+from flockwise.store.settling import DICTIONARY, OrderFn
 
 __all__ = ["check_replaced", "merge"]
 

@@ -17,11 +17,11 @@ from flockwise.store.buckets import SEGMENTS
 from flockwise.store.expiry import expires
 from flockwise.store.folder import STAGING, clean
 from flockwise.store.forgetting import Kind, read_list
-from flockwise.store.ingest import ProgressFn
 from flockwise.store.keyring import Keyring, key_id
 from flockwise.store.locking import alone, locked
 from flockwise.store.manifest import MANIFEST, Manifest, damaged
 from flockwise.store.pseudonym import Pseudonyms
+from flockwise.store.runner import ProgressFn
 from flockwise.store.sealing import BrokenSealError
 from flockwise.store.store import Store
 from flockwise.store.suppression import DELETE_DAYS, STOP_DAYS, Suppression

@@ -12,7 +12,7 @@ from numba import njit
 
 from flockwise.base.schemas import STORED_PINGS
 
-__all__ = ["OptOuts"]
+__all__ = ["OptOuts", "reasons_in"]
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -70,6 +70,15 @@ class OptOuts:
 
     def __len__(self) -> int:
         return len(self.high)
+
+
+def reasons_in(sets: Sequence[OptOuts], high: Ints, low: Ints) -> Bytes:
+    """Why each pseudonym is in any of the sets, as in their union; 0 for one that is in none."""
+    out = np.zeros(len(high), np.uint8)
+    for one in sets:
+        found = one.reasons(high, low)
+        out = np.where((found > 0) & ((out == 0) | (found < out)), found, out)
+    return out
 
 
 @njit(nogil=True, cache=True)

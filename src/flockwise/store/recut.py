@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from flockwise.governance.places import Suppression
-from flockwise.store.ingest import DICTIONARY, ProgressFn
 from flockwise.store.manifest import Segment, write_file
+from flockwise.store.runner import ProgressFn
 from flockwise.store.sealing import Sealer
+from flockwise.store.settling import DICTIONARY
 
 __all__ = ["recut"]
 

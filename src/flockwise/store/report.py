@@ -6,9 +6,58 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["IngestReport"]
+import numpy as np
+import numpy.typing as npt
+
+from flockwise.governance import REASONS
+
+__all__ = ["Counts", "IngestReport"]
 
 NOTICE = "These counts are for the data steward; do not publish them."
+
+
+@dataclass
+class Counts:
+    """What is counted while an ingest runs; parts of it add up.
+
+    Args:
+        reasons: rows by the door's reasons.
+        stored: as in IngestReport.
+        capped: likewise.
+        orders: what the ordering found, by name.
+    """
+
+    reasons: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(REASONS), np.int64))
+    stored: int = 0
+    capped: int = 0
+    orders: dict[str, int] = field(default_factory=dict)
+
+    def add(self, more: Counts) -> None:
+        """Adds those of another part."""
+        self.reasons += more.reasons
+        self.stored += more.stored
+        self.capped += more.capped
+        self.note(more.orders)
+
+    def note(self, found: Mapping[str, int]) -> None:
+        """Adds what an ordering found."""
+        for name, n in found.items():
+            self.orders[name] = self.orders.get(name, 0) + int(n)
+
+    def report(self, files: int, skipped: int) -> IngestReport:
+        """The counts as a report."""
+        refused = {name: int(n) for name, n in zip(REASONS[1:], self.reasons[1:], strict=True) if n}
+        return IngestReport(
+            files=files,
+            files_skipped=skipped,
+            rows_read=int(self.reasons.sum()),
+            stored=self.stored,
+            refused=refused,
+            duplicates=self.orders.get("duplicate", 0),
+            same_time=self.orders.get("same_time", 0),
+            impossible_speed=self.orders.get("impossible_speed", 0),
+            capped=self.capped,
+        )
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from flockwise.store.buckets import load as opened
-from flockwise.store.ingest import DICTIONARY, ProgressFn
 from flockwise.store.keyring import Keyring
 from flockwise.store.manifest import Manifest, Segment, write_file
 from flockwise.store.pseudonym import Pseudonyms
+from flockwise.store.runner import ProgressFn
+from flockwise.store.settling import DICTIONARY
 
 __all__ = ["KeepFn", "load", "renamed", "rewrite"]
 

@@ -19,7 +19,7 @@ from flockwise.governance import Verdict
 from flockwise.store.columns import Batch
 from flockwise.store.sealing import BrokenSealError, SpillSeal
 
-__all__ = ["ROW_BYTES", "WORDS", "Part", "Spill", "load", "spill_path", "unpack"]
+__all__ = ["ROW_BYTES", "WORDS", "Part", "Parts", "Spill", "load", "spill_path", "unpack"]
 
 Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
@@ -143,14 +143,31 @@ class Part:
             yield rows[start : start + most]
 
 
-def load(bucket: int, spills: list[Spill]) -> list[Part]:
-    """Where the rows of a bucket lie."""
+@dataclass(frozen=True)
+class Parts:
+    """All rows of a bucket."""
+
+    parts: list[Part]
+
+    @property
+    def n(self) -> int:
+        """How many rows."""
+        return sum(part.n for part in self.parts)
+
+    def pieces(self, most: int) -> Iterator[Ints]:
+        """Packed rows, about so many at a time."""
+        for part in self.parts:
+            yield from part.pieces(most)
+
+
+def load(bucket: int, spills: list[Spill]) -> Parts:
+    """The rows of a bucket, wherever they lie."""
     parts: list[Part] = []
     for spill in spills:
         for n, on_disk in ((spill.written(bucket), True), (len(spill.rest(bucket)), False)):
             if n:
                 parts.append(Part(spill, bucket, n, on_disk))
-    return parts
+    return Parts(parts)
 
 
 def unpack(packed: Ints, cells: Ints) -> pa.Table:

@@ -30,17 +30,20 @@ from flockwise.store.columns import Reader, WallClock
 from flockwise.store.compacting import check_replaced, merge
 from flockwise.store.expiry import require_current
 from flockwise.store.folder import STAGING, check_mode, clean, remove, ring_of, staged, unwritable
-from flockwise.store.ingest import Counts, Ingest, OrderFn, ProgressFn, report_of
+from flockwise.store.ingest import Threads
+from flockwise.store.intake import Intake
 from flockwise.store.keyring import Keyring, key_id
 from flockwise.store.locking import LOCK, locked
 from flockwise.store.manifest import MANIFEST, Manifest, Segment, settings_of
 from flockwise.store.optouts import OptOuts
 from flockwise.store.pseudonym import Pseudonyms
 from flockwise.store.readers import read_lock
-from flockwise.store.reading import OpenFile, open_file
+from flockwise.store.reading import open_file
 from flockwise.store.recut import recut
 from flockwise.store.report import IngestReport
 from flockwise.store.rewriting import KeepFn, load, renamed, rewrite
+from flockwise.store.runner import SEGMENT, Done, ProgressFn, Runner, Work
+from flockwise.store.settling import OrderFn, Settling
 from flockwise.store.sources import SourceFile, find
 from flockwise.store.suppression import Suppression
 
@@ -191,6 +194,7 @@ class Store:
         replace: Sequence[str] = (),
         memory_mb: int | None = None,
         threads: int | None = None,
+        runner: Runner | None = None,
     ) -> IngestReport:
         """Adds files to the store: all of them or, after an error or a crash at any moment, none of them.
 
@@ -206,6 +210,7 @@ class Store:
             memory_mb: megabytes for buffers and ordering, 16 or more; the rest of the process needs some 300 more. Default: what
                 [engine] says.
             threads: workers; default: what [engine] says.
+            runner: who does the work; default: threads of this process. Rows and counts are the same.
 
         Returns:
             Exact counts for the steward.
@@ -219,7 +224,8 @@ class Store:
         Privacy: the counts are not charged and must not be published. A row's fate depends on its own device's rows and public limits alone.
         """
         require_current(self._study)
-        memory_mb, threads = memory_mb or self._study.engine.megabytes, threads or self._study.engine.workers
+        threads = threads or self._study.engine.workers
+        runner = runner or Threads(threads, max(16, memory_mb or self._study.engine.megabytes) << 20)
         with self._changing():
             former = find(replace) if replace else []
             self._cut = places.require(self._study)
@@ -238,8 +244,8 @@ class Store:
                 return IngestReport(files_skipped=len(found))
             opened = [open_file(f, self._study.input) for f in fresh]
             with staged(self._root) as staging:
-                counts = self._run(staging, opened, order, progress, memory_mb, threads)
-                if not counts.reasons.sum():
+                done = runner.run(self._work(order), opened, staging, progress)
+                if not done.counts.reasons.sum():
                     raise DataError(
                         "INGEST_NO_ROWS",
                         what="The delivery has columns and no row.",
@@ -256,10 +262,10 @@ class Store:
                         state="Nothing was stored.",
                         fix="Ingest again when the delivery is complete.",
                     )
-                self._commit(staging, deliveries)
+                self._commit(staging, deliveries, done)
             if len(self._manifest.segments) > MOST_SEGMENTS:
                 self._tidy(order, threads, progress)
-            return report_of(counts, len(fresh), len(found) - len(fresh))
+            return done.counts.report(len(fresh), len(found) - len(fresh))
 
     def _tidy(self, order: OrderFn, threads: int, progress: ProgressFn | None) -> None:
         """Merges segments after an ingest. The ingest is done: what goes wrong here can't undo it, and the next one tries again."""
@@ -289,46 +295,27 @@ class Store:
             for digest in pool.map(SourceFile.sha256, found):
                 yield hmac.new(key, digest + how.encode(), hashlib.sha256).hexdigest()
 
-    def _run(self, staging: Path, files: list[OpenFile], order: OrderFn, progress: ProgressFn | None, memory_mb: int, threads: int) -> Counts:
+    def _work(self, order: OrderFn) -> Work:
         study, window = self._study, self._study.time_window
-        zone, texts = study.input.time_zone, consent_texts(study)
-        work = Ingest(
-            staging,
-            reader=Reader(
-                study.input,
-                WallClock(zone, window.start_us, window.end_us) if zone else None,
-                self._pseudonyms(self._ring),
-                study.purpose,
-                texts,
-            ),
-            grid=CellGrid.build(study.area),
-            suppress=None if self._cut is None else places.suppression(study, self._cut),
-            rules=DoorRules(window.start_us, window.end_us, 10 * int(self._manifest.settings["greatest_accuracy_m"]), texts),
-            buckets=self._manifest.buckets,
-            order=order,
-            sealer=self._ring.sealer(),
-            name=self._manifest.next_segment(),
-            pseudonyms=self._pseudonyms(self._ring),
-            suppressed=self._list.bases(),
-            progress=progress,
-            memory=max(16, memory_mb) << 20,
-            threads=threads,
-        )
-        self._files = work.run(files)
-        self._leaving = work.leaving
-        return work.counts
+        zone, texts, pseudonyms, grid = study.input.time_zone, consent_texts(study), self._pseudonyms(self._ring), CellGrid.build(study.area)
+        wall = WallClock(zone, window.start_us, window.end_us) if zone else None
+        rules = DoorRules(window.start_us, window.end_us, 10 * int(self._manifest.settings["greatest_accuracy_m"]), texts)
+        suppress = None if self._cut is None else places.suppression(study, self._cut)
+        intake = Intake(Reader(study.input, wall, pseudonyms, study.purpose, texts), grid, rules, suppress)
+        settling = Settling(grid.region.cells, order, pseudonyms, self._ring.sealer(), self._manifest.next_segment())
+        return Work(intake, settling, self._manifest.buckets, self._list.bases())
 
-    def _commit(self, staging: Path, deliveries: list[str]) -> None:
+    def _commit(self, staging: Path, deliveries: list[str], done: Done) -> None:
         known = self._list.number
         # A delivery that can say who left counts as a request whether somebody did or not: when files have to be rewritten must not depend on one device.
         can_say = self._study.input.withdrawn is not None or self._study.input.opt_out is not None
-        number = self._list.add(self._leaving, clock.today(), "delivery", noted=can_say)
+        number = self._list.add(done.leaving, clock.today(), "delivery", noted=can_say)
         # What this delivery opts out is not in its own segment; older segments hold it until they are rewritten.
         forgotten = number if not self._manifest.deliveries and self._manifest.forgotten == known and number <= known + 1 else self._manifest.forgotten
         segment = None
-        if self._files:
-            segment = Segment(self._manifest.next_segment(), tuple(self._files), tuple(deliveries))
-            self._move_in(staging / "segment", segment.name)
+        if done.files:
+            segment = Segment(self._manifest.next_segment(), tuple(done.files), tuple(deliveries))
+            self._move_in(staging / SEGMENT, segment.name)
         self._settle(self._manifest.with_delivery(segment, deliveries, forgotten, "" if self._cut is None else self._cut.digest))
 
     def _move_in(self, made: Path, name: str) -> None:

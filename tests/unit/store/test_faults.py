@@ -12,7 +12,7 @@ import pytest
 from tests.unit.store._made import content_of, order, pings, rows, store, write
 
 from flockwise.errors import StoreError
-from flockwise.store import Store
+from flockwise.store import Store, intake
 from flockwise.store import ingest as ingesting
 from flockwise.store.locking import locked
 
@@ -35,7 +35,7 @@ class GoneError(Exception):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_worker_that_fails_in_mid_stage(vault: Store, stage: str, nth: int, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, called = content_of(vault), [0]
-    delivery = write(pings(ingesting.SLICE_ROWS * 4, devices=300, seed=2), tmp_path / "second.parquet")
+    delivery = write(pings(intake.SLICE_ROWS * 4, devices=300, seed=2), tmp_path / "second.parquet")
 
     def failing(function: Any) -> Any:
         def call(*args: Any, **more: Any) -> Any:
@@ -48,7 +48,7 @@ def test_a_worker_that_fails_in_mid_stage(vault: Store, stage: str, nth: int, th
 
     with monkeypatch.context() as patch:
         if stage == "read":
-            patch.setattr(ingesting, "judge", failing(ingesting.judge))
+            patch.setattr(intake, "judge", failing(intake.judge))
         if stage == "write":
             patch.setattr(ingesting, "write_file", failing(ingesting.write_file))
         with pytest.raises(GoneError):

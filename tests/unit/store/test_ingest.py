@@ -18,8 +18,7 @@ from tests.unit.store._made import START_US, US, by_base, bytes_of, content_of, 
 
 from flockwise.base.schemas import STORED_PINGS
 from flockwise.errors import StoreError
-from flockwise.store import IngestReport, Store, capping
-from flockwise.store import ingest as ingesting
+from flockwise.store import IngestReport, Store, capping, settling
 from flockwise.store import spill as spilling
 
 
@@ -315,17 +314,16 @@ def test_spilled_and_compacted_buckets_hold_the_same_rows(tmp_path: Path, monkey
     wide.ingest([source], order)
     written: list[int] = []
     real = spilling.Spill.__init__
-    ordered = ingesting.Ingest._ordered
+    ordered = settling.Settling.ordered
 
-    def shrink(self: ingesting.Ingest, bucket: int, opted_out: Any) -> Any:
-        self._most_rows = 900
-        written.append(len(list(self._spilled.iterdir())))
-        return ordered(self, bucket, opted_out)
+    def shrink(self: settling.Settling, rows: spilling.Parts, suppressed: Any, most_rows: int, counts: Any) -> Any:
+        written.append(sum(part.on_disk for part in rows.parts))
+        return ordered(self, rows, suppressed, 900, counts)
 
     monkeypatch.setattr(spilling.Spill, "__init__", lambda self, folder, worker, buckets, budget, seal: real(self, folder, worker, buckets, 1, seal))
-    monkeypatch.setattr(ingesting.Ingest, "_ordered", shrink)
+    monkeypatch.setattr(settling.Settling, "ordered", shrink)
     report = narrow.ingest([source], order)
-    assert max(written) >= 4
+    assert sum(written) >= 4
     assert (report.stored, report.duplicates) == (40_000, 10_000)
     assert segments_of(narrow) == segments_of(wide)
 
@@ -351,19 +349,18 @@ def test_a_flood_in_pieces_leaves_what_is_left_of_it_in_one_go(tmp_path: Path, m
     wide = store(tmp_path / "wide")
     narrow = twin(wide, tmp_path / "narrow")
     whole = wide.ingest([source], order)
-    ordered, late = ingesting.Ingest._ordered, [0]
+    ordered, late = settling.Settling.ordered, [0]
 
-    def shrink(self: ingesting.Ingest, bucket: int, opted_out: Any) -> Any:
-        self._most_rows = 900
-        return ordered(self, bucket, opted_out)
+    def shrink(self: settling.Settling, rows: spilling.Parts, suppressed: Any, most_rows: int, counts: Any) -> Any:
+        return ordered(self, rows, suppressed, 900, counts)
 
     def counted(rows: pa.Table, full: capping.Full) -> pa.Table:
         left = capping.within(rows, full)
         late[0] += rows.num_rows - left.num_rows
         return left
 
-    monkeypatch.setattr(ingesting.Ingest, "_ordered", shrink)
-    monkeypatch.setattr(ingesting, "within", counted)
+    monkeypatch.setattr(settling.Settling, "ordered", shrink)
+    monkeypatch.setattr(settling, "within", counted)
     pieces = narrow.ingest([source], order)
     assert late[0] > 5000  # most of the flood is passed over before it is put in order
     assert (pieces.stored, pieces.duplicates + pieces.capped) == (whole.stored, whole.duplicates + whole.capped) == (120, 8880)
