@@ -25,8 +25,7 @@ from flockwise.config import EngineSpec, SparkSpec
 from flockwise.engines import Engine, LocalEngine, opened
 from flockwise.engines.spark import SparkEngine
 from flockwise.errors import ConfigError, InternalError, StoreError
-from flockwise.person import FLOWS, NORMS, Rules, SparseSum
-from flockwise.person import rules as rules_module
+from flockwise.person import FLOWS, NORMS, Rules, SparseSum, flow_rules
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def test_weights_and_the_private_clips_first_pass(under: Under) -> None:
 
 
 def test_sparse_sums(under: Under, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules_module, "LARGEST_DENSE", 1)
+    monkeypatch.setattr(flow_rules, "LARGEST_DENSE", 1)
     found = same(under, OTHERS, RULES)
     assert isinstance(found[FLOWS], SparseSum)
     assert len(found[FLOWS].key)

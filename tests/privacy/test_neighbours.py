@@ -31,9 +31,9 @@ from flockwise.person import (
     WeightRules,
     bounding,
     contributions,
+    flow_rules,
     ordering,
 )
-from flockwise.person import rules as rules_module
 
 Sums = dict[int, np.ndarray]
 
@@ -274,7 +274,7 @@ def test_sparse_sums_are_the_dense_ones(panel: list[list[Row]], buckets: int) ->
     rows = [row for device in panel for row in device]
     dense = sums(rows, RULES)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rules_module, "LARGEST_DENSE", 1)
+        patch.setattr(flow_rules, "LARGEST_DENSE", 1)
         sparse = sums(rows, RULES, buckets, threads=2)
     found = sparse[FLOWS]
     assert isinstance(found, SparseSum)

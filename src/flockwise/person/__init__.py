@@ -8,22 +8,10 @@ from __future__ import annotations
 
 from flockwise.person.adding import SparseSum, Sums, accumulate, add_blocks, empty_sums
 from flockwise.person.contributions import Sighting, bounded, contributions, sight
+from flockwise.person.flow_rules import LARGEST_DENSE, FlowsRules, TotalsRules
 from flockwise.person.ordering import order
-from flockwise.person.rules import (
-    ARRIVALS,
-    DEPARTURES,
-    FLOWS,
-    GRID,
-    LARGEST_DENSE,
-    NORMS,
-    PRESENCE,
-    FlowsRules,
-    PresenceRules,
-    Rules,
-    TotalsRules,
-    WeightRules,
-    rules_for,
-)
+from flockwise.person.rules import ARRIVALS, DEPARTURES, FLOWS, GRID, NORMS, PRESENCE, PresenceRules, Rules, WeightRules
+from flockwise.person.study_rules import rules_for
 
 __all__ = [
     "ARRIVALS",

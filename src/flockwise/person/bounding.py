@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
+from flockwise.person.flow_rules import FlowsRules, Grouping
 from flockwise.person.jit import I64, I64_IN, inner, kernel
-from flockwise.person.rules import GRID, K_ONE, FlowsRules, Grouping, Rules
+from flockwise.person.rules import GRID, K_ONE, Rules
 from flockwise.person.trips import Trips
 
 __all__ = ["Bounded", "Counted", "bound_flows", "bound_totals", "counted", "norm_bins"]

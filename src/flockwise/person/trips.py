@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from flockwise.person.rules import FlowsRules
+from flockwise.person.flow_rules import FlowsRules
 from flockwise.person.stays import Stays
 
 __all__ = ["Trips", "find_trips"]
