@@ -76,7 +76,7 @@ def test_pieces_of_any_length_hold_every_line_once(rows: list[tuple[bytes, int]]
     with folder() as path, pytest.MonkeyPatch.context() as patched:
         patched.setattr(csvfile, "BLOCK", size)
         (path / "a.csv").write_bytes(end.join(lines) + (end if last_ends else b""))
-        read = [lines.parse(["name"]) for lines in csvfile.pieces(find([str(path / "a.csv")])[0])]
+        read = [piece.parse(["name"]) for piece in csvfile.pieces(find([str(path / "a.csv")])[0])]
     names = [name for batch, _ in read for name in batch.column(0).to_pylist()]
     assert names == [name.strip(b'"') or None for name, many in rows if many == 2]
     assert sum(malformed for _, malformed in read) == sum(many != 2 for _, many in rows)

@@ -1,4 +1,4 @@
-"""CSV files in pieces of whole lines, which whoever takes a piece parses. A bad line refuses itself.
+"""CSV files in pieces of whole rows, which whoever takes a piece parses. A bad row refuses itself.
 
 pyarrow's own streaming reader reads ahead in a thread of its own, which outlives an error and may call into an interpreter that is about to end.
 """
@@ -13,34 +13,36 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from flockwise.store.csvrows import LONGEST, whole_rows
 from flockwise.store.plainbytes import ESCAPE, escaped, restored
 from flockwise.store.sources import SourceFile, codec
 
-__all__ = ["BLOCK", "Lines", "header", "pieces"]
+__all__ = ["BLOCK", "Rows", "header", "pieces"]
 
 BLOCK = 4 << 20
-"""Bytes of a piece, about. What goes on for longer without an end is no line."""
-_HEADER = 1 << 20
+"""Bytes of a piece, about."""
 
 
 @dataclass(frozen=True)
-class Lines:
-    """Whole lines of a file.
+class Rows:
+    """Whole rows of a file.
 
     Args:
         content: their bytes.
         names: of all columns of the file.
-        has_header: whether the first line is the header.
+        has_header: whether the first row is the header.
+        long: how many rows before them are too long to be read.
         position: share of the file that has been read with them, 0 to 1.
     """
 
     content: bytes
     names: list[str]
     has_header: bool
+    long: int
     position: float
 
     def parse(self, columns: list[str]) -> tuple[pa.RecordBatch, int]:
-        """The named columns as bytes, null where empty, and how many lines have another number of fields than the header."""
+        """The named columns as bytes, null where empty, and how many rows are malformed: too long, or of another number of fields than the header."""
         content = escaped(self.content)
         # Every column is read as bytes and converted by our own rules, so that a bad value refuses its row and never the file.
         convert = pacsv.ConvertOptions(
@@ -50,34 +52,36 @@ class Lines:
         batch = table.combine_chunks().to_batches()[0] if len(table) else pa.RecordBatch.from_pylist([], schema=table.schema)
         if content is not self.content:
             batch = pa.RecordBatch.from_arrays([restored(column) for column in batch.columns], names=columns)
-        return batch, malformed
+        return batch, malformed + self.long
 
 
 def header(source: SourceFile) -> list[str]:
     """Names of all columns, in order.
 
     Raises:
-        ValueError: the file does not begin with a line, or that line is not UTF-8.
+        ValueError: the file does not begin with a row that can be read, or that row is not UTF-8.
     """
     with _opened(source) as (_, stream):
-        start = next(_whole_lines(stream, _HEADER), b"")
+        start, long = next(whole_rows(stream, LONGEST), (b"", 0))
+    if long:
+        raise ValueError("a header that is too long")
     names = _parsed(escaped(start), None, pacsv.ConvertOptions(check_utf8=False))[0].schema.names
     if any(ESCAPE in name.encode() for name in names):
         raise ValueError("a header that is not UTF-8")
     return names
 
 
-def pieces(source: SourceFile) -> Iterator[Lines]:
-    """The file's lines in order, the header first.
+def pieces(source: SourceFile) -> Iterator[Rows]:
+    """The file's rows in order, the header first.
 
     Raises:
-        ValueError: as `header`, or a line is too long.
+        ValueError: as `header`, or a quote is not closed.
     """
     names, first = header(source), True
     with _opened(source) as (raw, stream):
-        for content in _whole_lines(stream, BLOCK):
-            if first or not content.isspace():
-                yield Lines(content, names, first, min(raw.tell() / source.size, 1.0))
+        for content, long in whole_rows(stream, BLOCK):
+            if first or long or not content.isspace():
+                yield Rows(content or b"\n", names, first, long, min(raw.tell() / source.size, 1.0))
             first = False
 
 
@@ -85,23 +89,6 @@ def pieces(source: SourceFile) -> Iterator[Lines]:
 def _opened(source: SourceFile) -> Iterator[tuple[Any, Any]]:
     with source.arrow().open_input_file(source.path) as raw:
         yield raw, codec(source, raw)
-
-
-def _whole_lines(stream: Any, size: int) -> Iterator[bytes]:
-    rest = b""
-    while block := stream.read(size):
-        # A line ends with a line feed, or in files of old machines with a carriage return, of which the last may be half of an ending.
-        end = block.rfind(b"\n") + 1
-        if not end and (rest or b"\r" in block):
-            block, rest = rest + block, b""
-            end = block.rfind(b"\r", 0, len(block) - 1) + 1
-        if not end and len(block) > size:
-            raise ValueError("a line is too long")
-        if end:
-            yield b"".join((rest, memoryview(block)[:end]))
-        rest = block[end:]
-    if rest:
-        yield rest + b"\n"
 
 
 def _parsed(content: bytes, names: list[str] | None, convert: pacsv.ConvertOptions) -> tuple[pa.Table, int]:

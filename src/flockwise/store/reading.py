@@ -41,7 +41,7 @@ class OpenFile:
     Args:
         source: which file.
         start: opens it and yields pieces of the mapped columns.
-        malformed: CSV lines with the wrong number of fields so far.
+        malformed: CSV rows so far that are too long or have the wrong number of fields.
         position: share of the file that has been read, 0 to 1.
         lock: over `malformed`.
     """
@@ -172,13 +172,13 @@ def _written_out(column: pa.Array[Any]) -> pa.Array[Any]:
 
 
 def _csv(opened: OpenFile, mapping: Input) -> Iterator[Piece]:
-    def parse(lines: csvfile.Lines) -> pa.RecordBatch:
-        batch, malformed = lines.parse(mapping.columns)
+    def parse(rows: csvfile.Rows) -> pa.RecordBatch:
+        batch, malformed = rows.parse(mapping.columns)
         with opened.lock:
             opened.malformed += malformed
         return batch
 
-    for lines in csvfile.pieces(opened.source):
-        opened.position = lines.position
-        yield partial(parse, lines)
+    for rows in csvfile.pieces(opened.source):
+        opened.position = rows.position
+        yield partial(parse, rows)
     opened.position = 1.0
