@@ -40,8 +40,9 @@ def study(folder: Path, *, panel: int = 1000, dataset: str = "panel", resolution
     west, south, east, north = parts.get("box", BOX)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     region = folder / "region.geojson"
-    if not region.exists():  # another process may be reading it
-        region.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    text = json.dumps({"type": "Polygon", "coordinates": [ring]})
+    if not region.exists() or region.read_text() != text:  # another process may be reading it
+        region.write_text(text)
     body = {
         "name": "test",
         "store": {"path": str(folder / "store"), "key": str(folder / "key"), "retention_days": 1830} | {k: parts[k] for k in OWN if k in parts},
