@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,7 +11,7 @@ from html import escape
 from typing import Any
 
 from flockwise import viewer
-from flockwise.base.page import BRAND
+from flockwise.base.page import BRAND, csp_hash, document
 from flockwise.errors import InternalError
 from flockwise.report._payload import Names
 from flockwise.report._read import Artifact
@@ -50,10 +48,7 @@ def page(artifact: Artifact, names: Names, data: str) -> str:
             raise InternalError("REPORT_UNSAFE_BUNDLE", what="The bundle holds text that would end its own element.", got=end, fix="Build it again.")
     certificate = artifact.certificate
     title = _text(certificate.get("study"), "name") or "Flockwise report"
-    policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(styles)}; worker-src blob:; child-src blob:; "
-        "img-src data: blob:; connect-src blob:; base-uri 'none'; form-action 'none'"
-    )
+    policy = f"script-src {csp_hash(script)}; style-src {csp_hash(styles)}; worker-src blob:; child-src blob:; img-src data: blob:; connect-src blob:"
     body = "\n".join(
         (
             _head(artifact, names, title),
@@ -64,31 +59,8 @@ def page(artifact: Artifact, names: Names, data: str) -> str:
             _end(certificate),
         )
     )
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="Flockwise">
-<title>{escape(title)}</title>
-<link rel="icon" href="data:,">
-<style>{styles}</style>
-</head>
-<body>
-<main class="page">
-{body}
-</main>
-<script type="application/json" id="flockwise-data">"{data}"</script>
-<script>{script}</script>
-</body>
-</html>
-"""
-
-
-def _hash(text: str) -> str:
-    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii") + "'"
+    scripts = f'<script type="application/json" id="flockwise-data">"{data}"</script>\n<script>{script}</script>\n'
+    return document(title, f"{body}\n", styles, policy, scripts)
 
 
 def _text(mapping: object, key: str) -> str:
