@@ -54,7 +54,7 @@ def rho_for(epsilon: Fraction, delta: Fraction, kind: Kind = DEFAULT) -> Fractio
         raise InternalError("NOISE_BAD_EPSILON", what="epsilon must be above 0.")
     if _gives(_LARGEST_RHO, epsilon, delta, kind):
         raise InternalError("NOISE_BAD_EPSILON", what="epsilon is too large to convert.")
-    steps = _last(lambda step: _gives(step * RHO_STEP, epsilon, delta, kind))
+    steps = _last(lambda step: _gives(step * RHO_STEP, epsilon, delta, kind), _near(epsilon, delta, kind))
     if not steps:
         raise RuleError(
             "PRIVACY_TOO_SMALL",
@@ -162,11 +162,35 @@ def _gives(rho: Fraction, epsilon: Fraction, delta: Fraction, kind: Kind) -> boo
     return zcdp.epsilon(rho, delta) <= epsilon if kind == "discrete" else gdp.delta_at_most(rho, epsilon, delta)
 
 
-def _last(holds: Callable[[int], bool]) -> int:
-    """The last step at which `holds`, which is true at 0 and false from some step on."""
-    low, high = 0, 1
-    while holds(high):
-        low, high = high, high * 2
+def _near(epsilon: Fraction, delta: Fraction, kind: Kind) -> int:
+    """A step where the search for rho may well begin: by a secant in sqrt(rho), in which epsilon is almost linear. It can only make the search longer."""
+    if kind != "discrete":
+        return 1
+    wanted, spare = float(epsilon), -math.log(float(delta) or math.ulp(0.0))
+    before, root = 0.0, math.sqrt(spare + wanted) - math.sqrt(spare)  # Bun and Steinke 2016: rho + 2 sqrt(rho log(1 / delta))
+    value_before, step = 0.0, float(RHO_STEP)
+    for _ in range(4):
+        value = float(zcdp.epsilon(Fraction(root) ** 2, delta))
+        if value == value_before:
+            break
+        before, value_before, root = root, value, root + (wanted - value) * (root - before) / (value - value_before)
+        if not 0.0 < root * root < float(_LARGEST_RHO):
+            return 1
+    return max(1, int(root * root / step))
+
+
+def _last(holds: Callable[[int], bool], near: int = 1) -> int:
+    """The last step at which `holds`, which is true at 0 and false from some step on; looked for from `near` outwards."""
+    low, high, reach = 0, near, 1
+    if holds(near):
+        low, high = near, near + 1
+        while holds(high):
+            reach *= 2
+            low, high = high, near + reach
+    else:
+        while near - reach > 0 and not holds(near - reach):
+            high, reach = near - reach, reach * 2
+        low = max(0, near - reach)
     while high - low > 1:
         middle = (low + high) // 2
         if holds(middle):

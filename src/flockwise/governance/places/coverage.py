@@ -65,6 +65,8 @@ def shares(region: Region, indexes: Sequence[PlaceIndex], most: int = MOST_POINT
 
 def coverage(region: Region, listing: Listing) -> Coverage:
     """What a list cuts out of a region, in total, by category and by cell. Cells count alike: they differ little in size within a region."""
+    if not listing.table.num_rows:
+        return Coverage(0.0, {}, np.zeros(len(region)))
     extent = Extent.of(region)
     (cells,) = shares(region, [PlaceIndex.build(listing.shapes, listing.buffers_m, extent)])
     named, names = np.array(listing.categories), list(listing.counts)

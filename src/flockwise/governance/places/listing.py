@@ -179,7 +179,8 @@ class Listing:
         try:
             if path.stat().st_size > MOST_BYTES:
                 raise ValueError("larger than any list")
-            table = pq.read_table(path, partitioning=None)
+            with pq.ParquetFile(path) as file:  # `read_table` would import pandas
+                table = file.read()
             raw = (table.schema.metadata or {})[_KEY]
             own = json.loads(raw)
             if own["format"] != FORMAT or not table.schema.equals(LIST):
