@@ -149,6 +149,7 @@ def test_no_published_byte_holds_a_position_of_a_ping(small_world: World) -> Non
 def test_published_tables_have_only_the_columns_of_the_contract(small_world: World) -> None:
     allowed = {
         "presence.parquet": {"level", "cell", "slot_start", "devices", "lower", "upper", "status", "unbiased", "geometry"},
+        "typical_day.parquet": {"level", "cell", "slot", "slot_label", "days", "devices", "lower", "upper", "status", "unbiased", "geometry"},
         "flows.parquet": {"level", "origin", "destination", "slot", "slot_label", "trips", "lower", "upper", "unlisted", "status", "geometry"},
         "margins.parquet": {"level", "cell", "slot", "slot_label", "geometry"}
         | {f"{ends}{part}" for ends in ("departures", "arrivals") for part in ("", "_lower", "_upper", "_unlisted")},

@@ -22,13 +22,15 @@ from flockwise.artifact.certificate import (
 )
 from flockwise.artifact.folder import Artifact, check_place, read, write
 from flockwise.artifact.geo import centres
-from flockwise.artifact.tables import FLOWS, MARGINS, PRESENCE, ZONES, zones
+from flockwise.artifact.tables import FLOWS, MARGINS, PRESENCE, SCHEMAS, TYPICAL_DAY, ZONES, zones
 from flockwise.artifact.verify import verify
 
 __all__ = [
     "FLOWS",
     "MARGINS",
     "PRESENCE",
+    "SCHEMAS",
+    "TYPICAL_DAY",
     "ZONES",
     "Artifact",
     "Bounds",

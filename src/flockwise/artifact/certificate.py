@@ -50,7 +50,7 @@ BigInt = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^[0-9]+$", "description": "Whole number, as text."}),
 ]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Kind = Literal["presence", "flows", "margins"]
+Kind = Literal["presence", "typical_day", "flows", "margins"]
 Block = Literal["presence", "flows", "departures", "arrivals", "total_departures", "total_arrivals"]
 
 
@@ -162,9 +162,9 @@ class Domain(_Part):
 class Slots(_Part):
     """The time slots of a table."""
 
-    count: int = Field(ge=1, le=100_000, description="Slots in the window (presence) or in a day (flows).")
+    count: int = Field(ge=1, le=100_000, description="Slots in the window (presence) or in a day (the other tables).")
     minutes: int | None = Field(None, ge=1, description="Length of a slot (presence).")
-    labels: tuple[str, ...] | None = Field(None, description='Slots of the day in local time, such as "06:00-10:00" (flows).')
+    labels: tuple[str, ...] | None = Field(None, description='Slots of the day in local time, such as "06:00-10:00" (null for presence).')
 
 
 class PlacesRef(_Part):
@@ -197,11 +197,13 @@ class TableSummary(_Part):
     name: str = Field(min_length=1, description="For people.")
     kind: Kind = Field(description="Which table.")
     level: int = Field(ge=0, le=15, description="H3 resolution.")
-    rows_public: int = Field(ge=1, description="Size of the public domain: cells x slots, or cells x cells x slots of the day.")
+    rows_public: int = Field(ge=1, description="Size of the public domain: cells x slots, or cells x cells x slots of the day (flows).")
     published: int = Field(ge=0, description="Rows with a figure.")
     withheld: int = Field(ge=0, description="The others. Withheld flows are not listed.")
-    sigma: FiniteFloat = Field(gt=0, description="Standard deviation of the noise in devices or trips.")
-    threshold: FiniteFloat = Field(ge=0, description="Noisy values (for presence: estimates) below it are withheld. Never applied to true values.")
+    sigma: FiniteFloat = Field(gt=0, description="Standard deviation of the noise in devices or trips; of a mean, of its slot with the fewest days.")
+    threshold: FiniteFloat = Field(
+        ge=0, description="Noisy values (for presence and the typical day: estimates) below it are withheld. Never applied to true values."
+    )
     interval: Literal["90 %"] = Field("90 %", description="Nominal coverage of lower to upper, for what they are said to cover.")
     typical_relative_error: FiniteFloat | None = Field(None, ge=0, description="Of what is published: sum of standard errors over sum of figures, or null.")
     slots: Slots = Field(description="The time slots.")
@@ -238,7 +240,7 @@ class Certificate(_Part):
     year: YearClaim
     bounds: Bounds
     domain: Domain
-    tables: tuple[TableSummary, ...] = Field(min_length=1, description="Presence, flows, margins; each finest level first.")
+    tables: tuple[TableSummary, ...] = Field(min_length=1, description="Presence, typical day, flows, margins; each finest level first.")
     limits: tuple[str, ...] = Field(min_length=1, description="What is not promised.")
     retention: str = Field(min_length=1, description="How long the pings behind the release are kept.")
     purpose: str | None = Field(None, min_length=1, description="What the study declares its figures to be for, from the closed list of purposes.")

@@ -49,7 +49,7 @@ class Artifact:
         """One table, in its published order.
 
         Args:
-            kind: "zones", "presence" or "flows".
+            kind: "zones", or a kind of table of the certificate.
             columns: which columns; all by default (the geometry takes most of the room).
 
         Raises:
@@ -83,6 +83,11 @@ class Artifact:
     def presence(self) -> pa.Table | None:
         """The presence table without its geometry (join zones for it), or None if the release has none."""
         return self._flat("presence")
+
+    @cached_property
+    def typical_day(self) -> pa.Table | None:
+        """The typical day without its geometry, or None if the release has none."""
+        return self._flat("typical_day")
 
     @cached_property
     def flows(self) -> pa.Table | None:
@@ -127,7 +132,7 @@ def write(folder: Path, tables: Mapping[str, pa.Table], certificate: Certificate
 
     Args:
         folder: where to publish.
-        tables: "zones" (see `zones`), and "presence" and "flows" as the certificate lists them, in their published order; geometry is added here.
+        tables: "zones" (see `zones`), and those that the certificate lists, in their published order; geometry is added here.
         certificate: without `files`, which is filled in.
         texts: the files of the record (`record.texts`).
 

@@ -13,6 +13,7 @@ __all__ = ["readme"]
 _FILES = {
     "certificate.json": "who is protected, how strongly, and what it means",
     "presence.parquet": "present population by H3 cell and time slot (GeoParquet)",
+    "typical_day.parquet": "the same for the mean day of the window, by slot of the local day (GeoParquet)",
     "flows.parquet": "trips between H3 cells by slot of the day (GeoParquet)",
     "margins.parquet": "trips that leave and reach each H3 cell by slot of the day (GeoParquet)",
     "zones.parquet": "the H3 cells of the region (GeoParquet)",
@@ -26,7 +27,7 @@ _FILES = {
 def readme(certificate: Certificate) -> str:
     """The text of README.txt for a certificate."""
     c = certificate
-    tables = ("presence.parquet", "flows.parquet", "margins.parquet")
+    tables = ("presence.parquet", "typical_day.parquet", "flows.parquet", "margins.parquet")
     shown = [name for name in _FILES if name not in tables or name.removesuffix(".parquet") in c.kinds()]
     parts = [
         f"{c.study.name}\n{'=' * len(c.study.name)}",
@@ -47,9 +48,10 @@ def readme(certificate: Certificate) -> str:
             "negative. The columns in full: the documentation of Flockwise; the bounds and the domain: certificate.json."
         ),
         _wrap(
-            "What intervals cover: those of presence the devices that were seen; those of flows and margins the trips that were counted within the bound on "
-            "one device, scaled up by the ratio of noisy totals. Trips above the bound and the cap, and people without a device, are in no interval. About "
-            "nine in ten of those that are printed hold what they cover, on average and not for each."
+            "What intervals cover: those of presence the devices that were seen, those of the typical day their mean over the window's days; those of flows "
+            "and margins the trips that were counted within the bound on one device, scaled up by the ratio of noisy totals. Trips above the bound and the "
+            "cap, and people without a device, are in no interval. About nine in ten of those that are printed hold what they cover, on average and not for "
+            "each."
         ),
         *([] if c.supplier is None else [_wrap(_supplier(c.supplier, c.purpose))]),
         *([] if c.places is None else [_wrap(_places(c.places))]),

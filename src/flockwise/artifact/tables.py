@@ -17,7 +17,7 @@ from flockwise.artifact import geo
 from flockwise.base import h3bits
 from flockwise.errors import InternalError
 
-__all__ = ["FLOWS", "MARGINS", "PRESENCE", "SCHEMAS", "ZONES", "Shapes", "write_parquet", "zones"]
+__all__ = ["FLOWS", "MARGINS", "PRESENCE", "SCHEMAS", "TYPICAL_DAY", "ZONES", "Shapes", "write_parquet", "zones"]
 
 _STATUS = pa.dictionary(pa.int32(), pa.string())
 
@@ -54,6 +54,24 @@ PRESENCE = _schema(
 
 slot_start falls on whole seconds; Parquet has no coarser unit than milliseconds."""
 
+TYPICAL_DAY = _schema(
+    ("level", pa.int8(), False),
+    ("cell", pa.string(), False),
+    ("slot", pa.int16(), False),
+    ("slot_label", pa.string(), False),
+    ("days", pa.int16(), False),
+    ("devices", pa.float64(), True),
+    ("lower", pa.float64(), True),
+    ("upper", pa.float64(), True),
+    ("status", _STATUS, False),
+    ("unbiased", pa.float64(), False),
+    ("geometry", pa.binary(), False),
+)
+"""typical_day.parquet: the mean over the days of the window of every public cell and slot of the local day, sorted by (level, cell, slot).
+
+days: over how many slots of the window the mean is taken; a change of the clock takes one from an hour, or gives it one. unbiased is the mean of the
+unbiased values of presence.parquet, and devices that of the estimates, to 1/128 of a device for each of the release's finest cells in the row's cell."""
+
 FLOWS = _schema(
     ("level", pa.int8(), False),
     ("origin", pa.string(), False),
@@ -83,9 +101,9 @@ MARGINS = _schema(
 
 departures = the sum of the cell's listed pairs + departures_unlisted, exactly, and likewise arrivals; both add up over the cells of a parent."""
 
-SCHEMAS = {"zones": ZONES, "presence": PRESENCE, "flows": FLOWS, "margins": MARGINS}
-GEOMETRY = {"zones": "Polygon", "presence": "Polygon", "flows": "LineString", "margins": "Polygon"}
-_REPEATED = ("level", "cell", "parent", "slot_start", "status", "origin", "destination", "slot", "slot_label")
+SCHEMAS = {"zones": ZONES, "presence": PRESENCE, "typical_day": TYPICAL_DAY, "flows": FLOWS, "margins": MARGINS}
+GEOMETRY = {"zones": "Polygon", "presence": "Polygon", "typical_day": "Polygon", "flows": "LineString", "margins": "Polygon"}
+_REPEATED = ("level", "cell", "parent", "slot_start", "status", "origin", "destination", "slot", "slot_label", "days")
 ROW_GROUP = 1 << 17
 
 
@@ -183,7 +201,7 @@ def write_parquet(path: Path, kind: str, table: pa.Table, shapes: Shapes) -> Non
 
     Args:
         path: the file to make.
-        kind: "zones", "presence" or "flows".
+        kind: which table, by its name in `SCHEMAS`.
         table: rows in their published order; a geometry column is made anew (zones: kept).
         shapes: the release's geometry.
     """

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from math import sqrt
 from pathlib import Path
 
 import pyarrow as pa
 
 from flockwise.artifact import claims
-from flockwise.artifact.certificate import Certificate
+from flockwise.artifact.certificate import Certificate, Slots, TableSummary
 from flockwise.artifact.failures import fail
 from flockwise.artifact.folder import CERTIFICATE, README, REPORT, SUMS, Artifact, read, sha256_of
 from flockwise.artifact.readme import readme
+from flockwise.artifact.verify_day import check_typical_day, check_typical_day_means, fewest_days
 from flockwise.artifact.verify_record import check_record
 from flockwise.artifact.verify_sums import check_flow_sums, check_margin_sums, check_presence_sums
 from flockwise.artifact.verify_tables import check_flows, check_margins, check_metadata, check_presence, check_zones
@@ -24,6 +26,9 @@ from flockwise.base.words import overclaims
 from flockwise.record import FILES
 
 __all__ = ["verify"]
+
+_MADE = ("typical_day", "margins")
+"""Tables that have no noise of their own under their name: they are made of other blocks."""
 
 
 def verify(folder: Path) -> list[str]:
@@ -67,6 +72,9 @@ def _checked(folder: Path) -> list[str]:
     if "presence" in certificate.kinds():
         done += check_presence(artifact)
         done.append(check_presence_sums(artifact))
+    if "typical_day" in certificate.kinds():
+        done += check_typical_day(artifact)
+        done += [check_presence_sums(artifact, "typical_day"), check_typical_day_means(artifact)]
     if "flows" in certificate.kinds():
         done += check_flows(artifact)
         done += check_margins(artifact)
@@ -102,7 +110,7 @@ def _check_certificate(artifact: Artifact) -> str:
     actual = {p.name: sha256_of(p) for p in artifact.path.iterdir() if p.name not in (CERTIFICATE, SUMS, REPORT)}
     if certificate.files != actual:
         raise fail("ARTIFACT_CERTIFICATE", "The certificate was made for other files.", "files")
-    kinds = ("presence", "flows", "margins")
+    kinds = ("presence", "typical_day", "flows", "margins")
     order = [(kinds.index(t.kind), -t.level) for t in certificate.tables]
     if order != sorted(set(order)):
         raise fail("ARTIFACT_CERTIFICATE", "The certificate does not list its tables once each, in order.", "tables")
@@ -132,12 +140,23 @@ def _check_window(certificate: Certificate) -> str:
             raise fail("ARTIFACT_WINDOW", "The slots do not fill the window.", summary.name)
         if summary.kind in ("flows", "margins") and (summary.slots.labels is None or len(summary.slots.labels) != summary.slots.count):
             raise fail("ARTIFACT_WINDOW", "The slots of the day are not listed.", summary.name)
+        if summary.kind == "typical_day":
+            _check_day(certificate, window, summary)
     return "the window runs from local midnight to local midnight and its slots fill it"
+
+
+def _check_day(certificate: Certificate, window: Window, summary: TableSummary) -> None:
+    minutes = next((t.slots.minutes for t in certificate.tables if t.kind == "presence"), None)
+    if certificate.levels("typical_day") != certificate.levels("presence"):
+        raise fail("ARTIFACT_CERTIFICATE", "Presence and the typical day do not have the same levels.", "tables")
+    day = None if minutes is None else window.slots_of_day(minutes)
+    if day is None or summary.slots != Slots(count=len(day[1]), labels=day[1]):
+        raise fail("ARTIFACT_WINDOW", "The slots of the typical day are not those of a day of presence.", summary.name)
 
 
 def _blocks_of(certificate: Certificate) -> list[tuple[str, int]]:
     """The blocks that a release with these tables draws noise for."""
-    out: list[tuple[str, int]] = [(t.kind, t.level) for t in certificate.tables if t.kind != "margins"]
+    out: list[tuple[str, int]] = [(t.kind, t.level) for t in certificate.tables if t.kind not in _MADE]
     levels = certificate.levels("flows")
     out += [(ends, level) for level in levels for ends in ("departures", "arrivals")]
     return out + [(f"total_{ends}", level) for level in levels[-2:] for ends in ("departures", "arrivals")]
@@ -192,8 +211,9 @@ def _check_sigma(certificate: Certificate) -> str:
         if not claims.scale_covers(Fraction(block.sigma) * bounds.units, group.bound, block.weight, group.rho):
             raise fail("ARTIFACT_SIGMA", "A block's noise is not what its part of the charge asks for.", f"{block.table}, level {block.level}")
     for t in certificate.tables:
-        found = bounds.block("departures" if t.kind == "margins" else t.kind, t.level)
-        if found is None or found.sigma * bounds.scale != t.sigma:
+        found = bounds.block({"margins": "departures", "typical_day": "presence"}.get(t.kind, t.kind), t.level)
+        days = fewest_days(certificate) if t.kind == "typical_day" else 1
+        if found is None or found.sigma * bounds.scale / sqrt(days) != t.sigma:
             raise fail("ARTIFACT_SIGMA", "A table's noise is not that of its block.", t.name)
     return "every block's noise is what its part of the charge asks for, in exact arithmetic: one device costs at most rho over all of them"
 

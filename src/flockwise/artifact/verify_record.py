@@ -52,7 +52,11 @@ def _pairs(f: record.Facts, c: Certificate) -> Iterator[tuple[str, object, objec
     mine = {(g.name, b.kind, b.level): (b.sigma, b.figures if b.level is None else None) for g in f.groups for b in g.blocks}
     blocks = {(b.group, b.table, b.level): (b.sigma, None) for b in bounds.levels}
     yield "noise", mine, blocks | ({(NORMS, NORMS, None): (clip.sigma, len(clip.devices))} if clip else {})
-    shown = {(t.kind, t.level): (t.rows_public, t.published, t.sigma, t.threshold, t.typical_relative_error) for t in c.tables if t.kind != "margins"}
+    shown = {
+        (t.kind, t.level): (t.rows_public, t.published, t.sigma, t.threshold, t.typical_relative_error)
+        for t in c.tables
+        if t.kind not in ("typical_day", "margins")
+    }
     told = {(b.kind, b.level): (b.rows, b.published, b.shown_sigma, b.threshold, b.typical_relative_error) for b in f.measured}
     yield "tables", {key: told.get(key) for key in shown}, shown
     yield "region", [(r.level, r.cells) for r in f.region], [(r.level, r.cells) for r in c.domain.levels]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +21,12 @@ Ints = npt.NDArray[np.int64]
 ENDS = (("departures", "origin"), ("arrivals", "destination"))
 
 
-def check_presence_sums(artifact: Artifact) -> str:
-    """Presence adds up to the next coarser level wherever the certificate promises it."""
-    levels = artifact.certificate.levels("presence")
-    promised = {t.level for t in artifact.certificate.tables if t.kind == "presence" and t.adds_up}
-    table = artifact.table("presence", ["level", "cell", "devices"])
-    slots = len(artifact.certificate.slot_starts())
+def check_presence_sums(artifact: Artifact, kind: Literal["presence", "typical_day"] = "presence") -> str:
+    """Presence, or its typical day, adds up to the next coarser level wherever the certificate promises it."""
+    levels = artifact.certificate.levels(kind)
+    promised = {t.level for t in artifact.certificate.tables if t.kind == kind and t.adds_up}
+    table = artifact.table(kind, ["level", "cell", "devices"])
+    slots = next(t.slots.count for t in artifact.certificate.tables if t.kind == kind)
     cells = h3bits.from_hex(str(c) for c in table.column("cell").to_pylist()[::slots])
     devices = _floats(table, "devices").reshape(-1, slots)
     of = table.column("level").to_numpy()[::slots]
@@ -37,10 +38,10 @@ def check_presence_sums(artifact: Artifact) -> str:
         np.add.at(total, parents, devices[of == fine])  # a withheld child is NaN and leaves its parent out of the check
         both = np.isfinite(total) & np.isfinite(devices[of == coarse])
         if not np.allclose(total[both], devices[of == coarse][both], rtol=1e-6, atol=1e-6):
-            raise fail("ARTIFACT_SUMS", "Cells do not add up to their parents though the certificate says so.", f"presence, level {fine}")
+            raise fail("ARTIFACT_SUMS", "Cells do not add up to their parents though the certificate says so.", f"{kind}, level {fine}")
     if promised - set(levels[:-1]):
         raise fail("ARTIFACT_SUMS", "A level without a coarser one can't add up to it.", "tables")
-    return "presence adds up to coarser levels wherever that is promised" if promised else "no sums over levels are promised"
+    return f"{kind} adds up to coarser levels wherever that is promised" if promised else f"{kind}: no sums over levels are promised"
 
 
 def check_flow_sums(artifact: Artifact) -> str:

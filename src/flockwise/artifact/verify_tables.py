@@ -18,7 +18,7 @@ from flockwise.artifact.folder import Artifact
 from flockwise.artifact.tables import GEOMETRY, SCHEMAS, Shapes, zones
 from flockwise.base import h3bits
 
-__all__ = ["check_flows", "check_margins", "check_metadata", "check_presence", "check_zones"]
+__all__ = ["check_estimates", "check_flows", "check_geometry", "check_levels", "check_margins", "check_metadata", "check_presence", "check_zones"]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -89,21 +89,12 @@ def check_presence(artifact: Artifact) -> list[str]:
         or not np.array_equal(table.column("slot_start").cast(pa.int64()).to_numpy(), np.tile(1000 * starts, int(used.sum())))
     ):
         raise fail("ARTIFACT_DOMAIN", "The rows are not every public cell and slot, once each and in order.", "presence.parquet")
-    published = _published(table, "presence")
-    value, lower, upper = (_floats(table, name) for name in ("devices", "lower", "upper"))
-    for name, column in (("devices", value), ("lower", lower), ("upper", upper)):
-        if not np.array_equal(np.isfinite(column), published):
-            raise fail("ARTIFACT_STATUS", "A published row lacks a figure, or a withheld one has one.", f"presence.parquet, {name}")
-    _check_order(lower[published], value[published], upper[published], "presence")
+    published = check_estimates(table, "presence")
     unbiased = table.column("unbiased").to_numpy() / artifact.certificate.bounds.scale * artifact.certificate.bounds.units
     if not np.isfinite(unbiased).all() or not (unbiased == np.rint(unbiased)).all():
         raise fail("ARTIFACT_VALUES", "An unbiased value does not lie on the grid of the noise.", "presence.parquet")
-    for t in summaries:
-        rows = table.column("level").to_numpy() == t.level
-        _check_counts(t, int(rows.sum()), int((rows & published).sum()))
-        if (value[rows & published] < t.threshold).any():
-            raise fail("ARTIFACT_VALUES", "A published figure lies below its threshold.", t.name)
-    _check_geometry(artifact, "presence")
+    check_levels(summaries, table, published)
+    check_geometry(artifact, "presence")
     return [
         "presence has every public cell and slot, once each and in order",
         "presence: withheld rows have no figure and published rows have all of them",
@@ -142,7 +133,7 @@ def check_flows(artifact: Artifact) -> list[str]:
     if not (np.isfinite(value).all() and np.isfinite(lower).all() and np.isfinite(upper).all()):
         raise fail("ARTIFACT_STATUS", "A published row lacks a figure.", "flows.parquet")
     _check_order(lower, value, upper, "flows")
-    _check_geometry(artifact, "flows")
+    check_geometry(artifact, "flows")
     return [
         "flows lists distinct public pairs in order, and no withheld one",
         "flows: lower <= trips <= upper, none negative or missing",
@@ -179,12 +170,33 @@ def check_margins(artifact: Artifact) -> list[str]:
     for level, t in summaries.items():
         rows = int((levels == level).sum())
         _check_counts(t, rows, rows)
-    _check_geometry(artifact, "margins")
+    check_geometry(artifact, "margins")
     return [
         "margins has every public cell and slot of the day, once each and in order",
         "margins: lower <= departures, arrivals <= upper, none negative or missing",
         "margins: outlines are those of the cells, counts are those of the certificate",
     ]
+
+
+def check_estimates(table: pa.Table, kind: str) -> Bools:
+    """Which rows are published: these have all figures, in order, and the others none."""
+    published = _published(table, kind)
+    value, lower, upper = (_floats(table, name) for name in ("devices", "lower", "upper"))
+    for name, column in (("devices", value), ("lower", lower), ("upper", upper)):
+        if not np.array_equal(np.isfinite(column), published):
+            raise fail("ARTIFACT_STATUS", "A published row lacks a figure, or a withheld one has one.", f"{kind}.parquet, {name}")
+    _check_order(lower[published], value[published], upper[published], kind)
+    return published
+
+
+def check_levels(summaries: list[TableSummary], table: pa.Table, published: Bools) -> None:
+    """Every level's counts are the certificate's, and no published estimate lies below its threshold."""
+    level, value = table.column("level").to_numpy(), _floats(table, "devices")
+    for t in summaries:
+        rows = level == t.level
+        _check_counts(t, int(rows.sum()), int((rows & published).sum()))
+        if (value[rows & published] < t.threshold).any():
+            raise fail("ARTIFACT_VALUES", "A published figure lies below its threshold.", t.name)
 
 
 def _check_counts(t: TableSummary, public: int, published: int) -> None:
@@ -197,7 +209,8 @@ def _check_order(lower: npt.NDArray[np.float64], value: npt.NDArray[np.float64],
         raise fail("ARTIFACT_VALUES", "A figure is negative or lies outside its interval.", f"{kind}.parquet")
 
 
-def _check_geometry(artifact: Artifact, kind: str) -> None:
+def check_geometry(artifact: Artifact, kind: str) -> None:
+    """Every row's geometry is that of its cells."""
     shapes = Shapes(artifact.zones)
     columns = ["cell", "geometry"] if GEOMETRY[kind] == "Polygon" else ["origin", "destination", "geometry"]
     try:

@@ -21,6 +21,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 _KEYS = {
     "zones": ["level", "cell", "parent"],
     "presence": ["level", "cell", "slot_start"],
+    "typical_day": ["level", "cell", "slot", "slot_label", "days"],
     "margins": ["level", "cell", "slot"],
 }
 
@@ -59,13 +60,13 @@ def _rows(settings: Settings) -> Finding:
                 published = artifact.read(where / "release")
                 names = [name for name in _KEYS if name == "zones" or name in published.certificate.kinds()]
                 keys.append({name: published.table(name, _KEYS[name]) for name in names})
-                if "presence" in names:
-                    _check_presence(published.table("presence"), evidence)
+                for name in {"presence", "typical_day"} & set(names):
+                    _check_status(published.table(name), evidence)
                 _check_flows(trial, published, evidence)
         for name, table in keys[0].items():
             evidence.holds(table.equals(keys[1][name]), f"the rows of {name} depend on the data")
             rows += table.num_rows
-    return evidence.finding(f"{rows:,} rows of zones, presence and margins are the same for a crowd and for one device")
+    return evidence.finding(f"{rows:,} rows of zones, presence, the typical day and margins are the same for a crowd and for one device")
 
 
 def _crowd(trial: Trial, generator: np.random.Generator) -> Pings:
@@ -74,7 +75,7 @@ def _crowd(trial: Trial, generator: np.random.Generator) -> Pings:
     return together(townspeople(1, 100, trial.area, generator).pings, *commuters)
 
 
-def _check_presence(table: pa.Table, evidence: Evidence) -> None:
+def _check_status(table: pa.Table, evidence: Evidence) -> None:
     withheld = np.array(table["status"].to_pylist()) == "withheld"
     shown = table["devices"].is_valid().to_numpy()
     evidence.holds(np.array_equal(shown, ~withheld), "a withheld figure is printed, or a printed one marked as withheld")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -81,6 +82,26 @@ class Window:
                 instants.append(instant)
                 offsets.append(offset)
         return np.array(instants, dtype=np.int64), np.array(offsets, dtype=np.int64)
+
+    def slots_of_day(self, slot_minutes: int) -> tuple[npt.NDArray[np.int64], tuple[str, ...]] | None:
+        """For each slot of the window its place in the local day, and the names of these places; None if the window has no typical day.
+
+        It has none if it is a single day, or if its slots do not keep their place: they do not divide a day, or the clock changes by less than a slot.
+
+        Example:
+            >>> Window(date(2026, 3, 9), 7, "America/New_York").slots_of_day(360)[1]
+            ('00:00-06:00', '06:00-12:00', '12:00-18:00', '18:00-24:00')
+        """
+        length = slot_minutes * MINUTE_US
+        if self.days < 2 or 24 * 60 % slot_minutes:
+            return None
+        starts = self.slots(slot_minutes)
+        instants, offsets = self.offsets
+        inside = (starts + offsets[np.searchsorted(instants, starts, side="right") - 1]) % (24 * HOUR_US)
+        if (inside % length).any():
+            return None
+        clock = [f"{m // 60:02}:{m % 60:02}" for m in range(0, 24 * 60 + 1, slot_minutes)]
+        return inside // length, tuple(f"{a}-{b}" for a, b in itertools.pairwise(clock))
 
     def local(self, instant_us: int) -> datetime:
         """An instant as local wall-clock time."""

@@ -11,7 +11,7 @@ from flockwise.estimate.flow_types import FlowEstimate, FlowTable, MarginTable, 
 from flockwise.estimate.presence import FEWEST_DEVICES, level_shares, publish_rule
 from flockwise.estimate.presence import estimate as estimate_presence
 from flockwise.estimate.summary import TableSummary, summarise_presence, typical_relative_error
-from flockwise.estimate.typical import typical_day
+from flockwise.estimate.typical import hours_and_day, typical_day
 
 __all__ = [
     "FEWEST_DEVICES",
@@ -28,6 +28,7 @@ __all__ = [
     "choose_bounds",
     "estimate_flows",
     "estimate_presence",
+    "hours_and_day",
     "level_shares",
     "norm_edges",
     "publish_rule",

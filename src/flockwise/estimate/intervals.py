@@ -99,27 +99,30 @@ def _level_errors(estimate: Floats, reference: Floats, spread: Floats, seen: Mom
 
 
 def mean_squared_errors(
-    smoother: Smoother, noisy: Sequence[Floats], estimates: Sequence[Floats], calendar: Calendar, view: Floats | None = None
-) -> list[Floats]:
-    """Return the estimated mean squared error of every estimate, cells x slots a level: a model by cell and part of the day, corrected by groups.
+    smoother: Smoother, noisy: Sequence[Floats], estimates: Sequence[Floats], views: Sequence[tuple[Floats | None, Calendar]]
+) -> list[list[Floats]]:
+    """Return the estimated mean squared error of every estimate, view by view and level by level: a model by cell and part of the day, corrected by groups.
 
     Args:
         smoother: the map from noisy values to estimates.
         noisy: what it was given, finest level first.
         estimates: what it gave back.
-        calendar: labels of the slots, or of the view's columns.
-        view: slots x columns, orthonormal: errors of these combinations of slots instead, cells x columns.
+        views: each None, for the slots themselves, or slots x columns, orthonormal, for these combinations of slots; and labels of its columns.
+
+    Returns:
+        For each view arrays of cells x columns. Looking in several ways costs little more than in one: the smoother is tried once for all.
 
     Source: Stein 1981 (the risk); Ramani, Blu and Unser 2008 (by probes); differs: the variance comes from the same probes, and only the bias from
     Stein's formula, because at low counts the formula's own noise is larger than the risk.
     """
     reference = smoother.reference(noisy)
-    moments = probe(smoother, noisy, view, calendar.subspaces())
-    if view is not None:
-        estimates, reference = [e @ view for e in estimates], [r @ view for r in reference]
+    probed = probe(smoother, noisy, [(view, calendar.subspaces()) for view, calendar in views])
     return [
-        _level_errors(estimate, unbiased, spread, seen, calendar)
-        for estimate, unbiased, spread, seen in zip(estimates, reference, smoother.spread, moments, strict=True)
+        [
+            _level_errors(estimate if view is None else estimate @ view, unbiased if view is None else unbiased @ view, spread, seen, calendar)
+            for estimate, unbiased, spread, seen in zip(estimates, reference, smoother.spread, moments, strict=True)
+        ]
+        for (view, calendar), moments in zip(views, probed, strict=True)
     ]
 
 

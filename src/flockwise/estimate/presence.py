@@ -106,7 +106,7 @@ def estimate(levels: Sequence[NoisyLevel], calendar: Calendar) -> list[LevelEsti
     noisy = [np.asarray(level.noisy, dtype=np.float64) for level in levels]
     smoother = Smoother(levels, calendar.longest_event)
     smooth = smoother.smooth(noisy)
-    errors = mean_squared_errors(smoother, noisy, smooth, calendar)
+    (errors,) = mean_squared_errors(smoother, noisy, smooth, [(None, calendar)])
     return with_intervals(rounded(smooth[0], smoother.tree[:-1]), errors, noisy)
 
 

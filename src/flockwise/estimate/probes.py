@@ -52,22 +52,22 @@ class Moments:
             self.products[place] += (along * (reference @ basis)).sum(axis=1) / _PROBES
 
 
-def probe(smoother: Smoother, noisy: Sequence[Floats], view: Floats | None, bases: Sequence[Floats]) -> list[Moments]:
-    """Return the moments of each level's response to the fixed directions.
+def probe(smoother: Smoother, noisy: Sequence[Floats], views: Sequence[tuple[Floats | None, Sequence[Floats]]]) -> list[list[Moments]]:
+    """Return the moments of each level's response to the fixed directions, view by view.
 
     Args:
         smoother: the map from noisy values to estimates.
         noisy: where it is tried.
-        view: slots x columns, what is looked at of every cell's slots; None for the slots themselves.
-        bases: subspaces of the columns.
+        views: each slots x columns, what is looked at of every cell's slots, None for the slots themselves; and subspaces of the columns.
     """
-    columns = noisy[0].shape[1] if view is None else view.shape[1]
-    out = [Moments(values.shape[0], columns, bases) for values in noisy]
+    slots = noisy[0].shape[1]
+    out = [[Moments(values.shape[0], slots if view is None else view.shape[1], bases) for values in noisy] for view, bases in views]
     for turn in range(_PROBES):
         push = [sigma * signs(turn, place, *values.shape) for place, (sigma, values) in enumerate(zip(smoother.sigmas, noisy, strict=True))]
         up = smoother.smooth([v + _STEP * p for v, p in zip(noisy, push, strict=True)])
         down = smoother.smooth([v - _STEP * p for v, p in zip(noisy, push, strict=True)])
-        for moments, high, low, reference in zip(out, up, down, smoother.reference(push), strict=True):
+        for level, (high, low, reference) in enumerate(zip(up, down, smoother.reference(push), strict=True)):
             moved = (high - low) / (2 * _STEP)
-            moments.add(*((moved, reference) if view is None else (moved @ view, reference @ view)))
+            for (view, _), moments in zip(views, out, strict=True):
+                moments[level].add(*((moved, reference) if view is None else (moved @ view, reference @ view)))
     return out

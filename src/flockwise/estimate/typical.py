@@ -12,7 +12,7 @@ from flockwise.estimate.intervals import mean_squared_errors
 from flockwise.estimate.presence import rounded, with_intervals
 from flockwise.estimate.smoothing import Smoother
 
-__all__ = ["typical_day"]
+__all__ = ["hours_and_day", "typical_day"]
 
 
 def typical_day(levels: Sequence[NoisyLevel], calendar: Calendar) -> list[LevelEstimate]:
@@ -42,6 +42,14 @@ def typical_day(levels: Sequence[NoisyLevel], calendar: Calendar) -> list[LevelE
         >>> typical_day([counts], Calendar.regular(slots=4, slots_per_day=2))[0].devices.round().tolist()
         [[31.0, 61.0]]
     """
+    return hours_and_day(levels, calendar)[1]
+
+
+def hours_and_day(levels: Sequence[NoisyLevel], calendar: Calendar) -> tuple[list[LevelEstimate], list[LevelEstimate]]:
+    """Return the estimates of all slots, the same as those of `presence.estimate`, and of the typical day, for little more than the cost of the first.
+
+    Privacy: post-processing of the hourly values; charges nothing. Deterministic.
+    """
     check_levels(levels)
     calendar.check(levels[0].noisy.shape[1])
     noisy = [np.asarray(level.noisy, dtype=np.float64) for level in levels]
@@ -52,7 +60,8 @@ def typical_day(levels: Sequence[NoisyLevel], calendar: Calendar) -> list[LevelE
     # Over the root of the number of days, every column's noise is that of one value, as the intervals ask for.
     view = member / np.sqrt(days)
     labels = Calendar(np.zeros(len(slots), dtype=np.int64), slots, calendar.slots_per_day)
-    errors = mean_squared_errors(smoother, noisy, smooth, labels, view)
-    hours = rounded(smooth[0], ())[0]
-    means = rounded(hours @ member / days, smoother.tree[:-1])
-    return with_intervals(means, [error / days for error in errors], [values @ member / days for values in noisy])
+    of_slots, of_day = mean_squared_errors(smoother, noisy, smooth, [(None, calendar), (view, labels)])
+    hours = rounded(smooth[0], smoother.tree[:-1])
+    means = rounded(hours[0] @ member / days, smoother.tree[:-1])
+    day = with_intervals(means, [error / days for error in of_day], [values @ member / days for values in noisy])
+    return with_intervals(hours, of_slots, noisy), day

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from statistics import NormalDist
 from typing import TypeAlias
 
@@ -30,10 +31,10 @@ def expected(plan: release.Plan, facts: Facts, kinds: tuple[str, ...] = ("presen
     Args:
         plan: a plan; if its contribution bound is open, it is chosen as its private clip would on the assumed panel.
         facts: what is assumed of the panel.
-        kinds: which tables; margins come with flows.
+        kinds: which tables; the typical day comes with presence, and margins with flows.
 
     Returns:
-        Tables in the order presence, flows, margins, each finest level first. The same plan and facts give the same figures.
+        Tables in the order presence, typical day, flows, margins, each finest level first. The same plan and facts give the same figures.
 
     Privacy:
         Reads public facts only; no data, no ledger. The noise on the made-up figures is made up as well.
@@ -47,7 +48,7 @@ def expected(plan: release.Plan, facts: Facts, kinds: tuple[str, ...] = ("presen
 
 
 def _presence(plan: release.Plan, facts: Facts) -> list[Expected]:
-    """As `release.presence_estimates`, but without its intervals, which take ten times as long: here the errors are known."""
+    """As in a release, but without intervals, which take ten times as long: here the errors are known."""
     blocks, scale = plan.of("presence"), plan.study.scale
     calendar = release.calendar(plan)
     finest = population.presence(blocks[0].region.cells, calendar, facts.devices * facts.seen * weight(plan))
@@ -57,10 +58,19 @@ def _presence(plan: release.Plan, facts: Facts) -> list[Expected]:
         for b, up, exact in zip(blocks, [*blocks[1:], None], truth, strict=True)
     ]
     found = Smoother(levels, calendar.longest_event).smooth([level.noisy for level in levels])
-    return [
+    out = [
         Expected("presence", b.level, b.sigma * scale, relative_error(values, exact), _printed(values, exact), b.size)
         for b, values, exact in zip(blocks, found, truth, strict=True)
     ]
+    day = release.typical_slots(plan)
+    if day is not None:
+        days = np.bincount(day[0])
+        mean = (day[0][:, None] == np.arange(len(days))) / days
+        for b, values, exact in zip(blocks, found, truth, strict=True):
+            by_day = values @ mean, exact @ mean
+            sigma = b.sigma * scale / sqrt(days.min())
+            out.append(Expected("typical_day", b.level, sigma, relative_error(*by_day), _printed(*by_day), by_day[0].size))
+    return out
 
 
 def _printed(values: Floats, exact: Floats) -> int:

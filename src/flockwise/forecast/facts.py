@@ -39,7 +39,7 @@ class Expected:
     """What a table at a level is expected to be like.
 
     Attributes:
-        table: "presence", "flows" or "margins".
+        table: "presence", "typical_day", "flows" or "margins".
         level: H3 resolution.
         noise_sd: standard deviation of the noise, in published units.
         relative_error: sum of errors over sum of the truth, over the whole domain; a pair that is not printed counts as nothing. None where it is not known.

@@ -13,8 +13,8 @@ from flockwise.forecast.variants import Variant
 
 __all__ = ["page"]
 
-_TABLES = {"presence": "Present population", "flows": "Flows", "margins": "Departures and arrivals"}
-_UNITS = {"presence": "devices", "flows": "trips", "margins": "trips"}
+_TABLES = {"presence": "Present population", "typical_day": "Typical day", "flows": "Flows", "margins": "Departures and arrivals"}
+_UNITS = {"presence": "devices", "typical_day": "devices", "flows": "trips", "margins": "trips"}
 
 
 def page(plan: release.Plan, facts: Facts, epsilons: Sequence[Variant], others: Sequence[Variant], budget: Sequence[tuple[str, str]]) -> str:

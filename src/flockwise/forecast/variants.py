@@ -84,7 +84,7 @@ def _add(out: list[Variant], study: Study, number: int, change: dict[str, object
         return
     found = expected(plan, facts, (kind,))
     # In the order that `expected` gives a study's own tables.
-    same = [e for e in own if (e.table == "presence") != (kind == "presence")]
+    same = [e for e in own if (e.table in ("presence", "typical_day")) != (kind == "presence")]
     out.append(Variant(words, study.privacy.epsilon, plan.rho, found + same if kind == "presence" else same + found))
 
 

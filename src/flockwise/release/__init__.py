@@ -7,7 +7,7 @@ from flockwise.release.plan import GRID, NORMS, Block, Group, Plan
 from flockwise.release.planning import make_plan, settle
 from flockwise.release.publishing import Published, publish, settled
 from flockwise.release.recording import facts_of
-from flockwise.release.tables import build, calendar, flow_estimate, presence_estimates
+from flockwise.release.tables import build, calendar, flow_estimate, presence_estimates, typical_slots
 
 __all__ = [
     "GRID",
@@ -32,4 +32,5 @@ __all__ = [
     "settle",
     "settled",
     "table_facts",
+    "typical_slots",
 ]

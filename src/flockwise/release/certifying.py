@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from flockwise import __version__, artifact, noise, trail
 from flockwise.config import Study
 from flockwise.governance.suppliers import supplier_of
 from flockwise.release.plan import GRID, NORMS, Block, Plan
-from flockwise.release.tables import Shown
+from flockwise.release.tables import Shown, typical_slots
 
 __all__ = ["certificate", "promise"]
 
@@ -32,9 +33,9 @@ MECHANISM = (
     "joint L2 bound over all tables and levels in whole numbers, one for each reserved part of the charge; independent noise on every figure of the public "
     "domain, the empty ones too: {noise}; estimates, intervals and thresholds are made of noisy values alone"
 )
-TABLES = {"presence": "presence", "flows": "flows", "margins": "departures"}
+TABLES = {"presence": "presence", "typical_day": "presence", "flows": "flows", "margins": "departures"}
 """Published tables, and the blocks whose noise they state."""
-NAMES = {"presence": "Present population", "flows": "Flows", "margins": "Departures and arrivals"}
+NAMES = {"presence": "Present population", "typical_day": "Typical day", "flows": "Flows", "margins": "Departures and arrivals"}
 NEIGHBOURS = "two data sets of which one has all pings of one device in the window more than the other"
 BOUND = (
     "For every device and group, the sum over the group's tables and levels of W |q|^2 is at most the group's bound, q being what the device contributes in "
@@ -100,7 +101,7 @@ def certificate(
         domain=artifact.Domain(
             levels=tuple(artifact.DomainLevel(level=k, cells=n) for k, n in sorted({b.level: len(b.region) for b in plan.blocks}.items())), statement=DOMAIN
         ),
-        tables=tuple(_summary(plan, kind, b, shown) for kind, of in TABLES.items() for b in plan.of(of)),
+        tables=tuple(_summary(plan, kind, b, shown) for kind, of in TABLES.items() for b in plan.of(of) if f"{kind}-{b.level}" in shown),
         limits=tuple(noise.limits(plan.noise_kind)),
         retention=f"Pings are deleted {study.store.retention_days} days after the window's end, as the study declares. The release stays.",
         purpose=study.purpose,
@@ -145,8 +146,12 @@ def _bounds(plan: Plan, noisy: Mapping[str, npt.NDArray[np.int64]]) -> artifact.
 def _summary(plan: Plan, kind: str, block: Block, shown: Mapping[str, Shown]) -> artifact.TableSummary:
     presence, flows = plan.study.presence, plan.study.flows
     of = shown[f"{kind}-{block.level}"]
-    cells = len(block.region)
-    if kind == "presence":
+    cells, sigma, day = len(block.region), block.sigma * plan.study.scale, typical_slots(plan)
+    if kind == "typical_day" and day is not None:
+        slots = artifact.Slots(count=len(day[1]), labels=day[1])
+        rows = cells * slots.count
+        sigma /= sqrt(np.bincount(day[0]).min())
+    elif kind == "presence":
         slots = artifact.Slots(count=block.shape[1], minutes=presence.slot_minutes if presence else None)
         rows = block.size
     else:
@@ -160,7 +165,7 @@ def _summary(plan: Plan, kind: str, block: Block, shown: Mapping[str, Shown]) ->
             "rows_public": rows,
             "published": of.published,
             "withheld": rows - of.published,
-            "sigma": block.sigma * plan.study.scale,
+            "sigma": sigma,
             "threshold": of.threshold,
             "typical_relative_error": of.typical_relative_error,
             "slots": slots,

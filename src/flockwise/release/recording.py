@@ -17,7 +17,10 @@ from flockwise.release.tables import Shown
 
 __all__ = ["facts_of"]
 
-ESTIMATES = "Estimates, intervals, thresholds and totals that agree are made of noisy values and public facts alone. Nothing is computed from the pings again."
+ESTIMATES = (
+    "Estimates, intervals, thresholds, the typical day and totals that agree are made of noisy values and public facts alone. Nothing is computed from the "
+    "pings again."
+)
 MOST_DEVICES = 3
 """Exposures are printed for one device of a person and for up to so many."""
 

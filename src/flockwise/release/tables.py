@@ -15,7 +15,7 @@ from flockwise import artifact, estimate
 from flockwise.base.h3bits import parent, to_hex
 from flockwise.release.plan import GRID, Block, Plan
 
-__all__ = ["Shown", "build", "calendar", "flow_estimate", "noisy_flows", "presence_estimates"]
+__all__ = ["Shown", "build", "calendar", "flow_estimate", "noisy_flows", "presence_estimates", "typical_slots"]
 
 Noisy = Mapping[str, npt.NDArray[np.int64]]
 
@@ -70,30 +70,50 @@ def presence_estimates(plan: Plan, noisy: Noisy) -> list[estimate.LevelEstimate]
     Privacy:
         Post-processing of noisy values.
     """
+    return estimate.estimate_presence(_presence_levels(plan, noisy), calendar(plan))
+
+
+def _presence_levels(plan: Plan, noisy: Noisy) -> list[estimate.NoisyLevel]:
     blocks = plan.of("presence")
-    levels = [
+    return [
         estimate.NoisyLevel(noisy[b.name] / GRID, b.sigma, None if up is None else up.region.index_of(parent(b.region.cells, up.level)))
         for b, up in zip(blocks, [*blocks[1:], None], strict=True)
     ]
-    return estimate.estimate_presence(levels, calendar(plan))
 
 
 def _presence(plan: Plan, noisy: Noisy) -> tuple[dict[str, pa.Table], dict[str, Shown]]:
-    blocks, results = plan.of("presence"), presence_estimates(plan, noisy)
-    starts = _slot_starts(plan)
+    """The tables presence and, where the window has one, typical_day."""
+    slots = {"slot_start": _slot_starts(plan)}
+    places = typical_slots(plan)
+    if places is None:
+        return _estimates("presence", plan, presence_estimates(plan, noisy), slots)
+    hours, day = estimate.hours_and_day(_presence_levels(plan, noisy), calendar(plan))
+    found = _estimates("presence", plan, hours, slots)
+    of_day = {"slot": np.arange(len(places[1])), "slot_label": np.array(places[1], dtype=object), "days": np.bincount(places[0])}
+    more = _estimates("typical_day", plan, day, of_day)
+    return found[0] | more[0], found[1] | more[1]
+
+
+def _estimates(
+    kind: str, plan: Plan, results: list[estimate.LevelEstimate], slots: Mapping[str, npt.NDArray[Any]]
+) -> tuple[dict[str, pa.Table], dict[str, Shown]]:
+    """A table of cells by slots, coarsest level first; `slots` are the columns that say which slot a row is of."""
+    blocks, schema, scale = plan.of("presence"), artifact.SCHEMAS[kind], plan.study.scale
     parts: list[pa.Table] = []
     shown: dict[str, Shown] = {}
     for block, result in reversed(list(zip(blocks, results, strict=True))):
-        cells, slots = block.shape
-        hidden, scale = ~result.published.ravel(), plan.study.scale
-        columns = [np.repeat(np.int8(block.level), cells * slots), np.repeat(np.array(to_hex(block.region.cells), dtype=object), slots), np.tile(starts, cells)]
-        figures = [pa.array(values.ravel() * scale, mask=hidden) for values in (result.devices, result.lower, result.upper)]
-        arrays = [*(pa.array(c) for c in columns), *figures, _status(~hidden), pa.array(result.unbiased.ravel() * scale)]
-        names = [name for name in artifact.PRESENCE.names if name != "geometry"]
-        parts.append(pa.table(dict(zip(names, arrays, strict=True))))
+        cells, count = result.devices.shape
+        hidden = ~result.published.ravel()
+        columns: dict[str, Any] = {"level": np.full(cells * count, block.level), "cell": np.repeat(np.array(to_hex(block.region.cells), dtype=object), count)}
+        columns |= {name: np.tile(values, cells) for name, values in slots.items()}
+        columns |= {name: np.ma.masked_array(getattr(result, name).ravel() * scale, mask=hidden) for name in ("devices", "lower", "upper")}
+        columns["unbiased"] = result.unbiased.ravel() * scale
+        arrays = {name: _array(values, schema.field(name).type) for name, values in columns.items()}
+        parts.append(pa.table({**arrays, "status": _status(~hidden)}))
         summary = estimate.summarise_presence(result)
-        shown[block.name] = Shown(summary.published, estimate.FEWEST_DEVICES * scale, summary.typical_relative_error, adds_up=block is not blocks[-1])
-    return {"presence": pa.concat_tables(parts)}, shown
+        key = f"{kind}-{block.level}"
+        shown[key] = Shown(summary.published, estimate.FEWEST_DEVICES * scale, summary.typical_relative_error, adds_up=block is not blocks[-1])
+    return {kind: pa.concat_tables(parts)}, shown
 
 
 def flow_estimate(plan: Plan, noisy: Noisy) -> estimate.FlowEstimate:
@@ -201,6 +221,12 @@ def _slot_starts(plan: Plan) -> npt.NDArray[np.datetime64]:
     table = plan.study.presence
     slots = plan.study.time_window.slots(table.slot_minutes if table else 60)
     return (slots // 1_000_000).astype("datetime64[s]")
+
+
+def typical_slots(plan: Plan) -> tuple[npt.NDArray[np.int64], tuple[str, ...]] | None:
+    """Place in the local day of every slot of presence, and the places' names; None where the release has no typical day. Public facts."""
+    table = plan.study.presence
+    return None if table is None else plan.study.time_window.slots_of_day(table.slot_minutes)
 
 
 def calendar(plan: Plan) -> estimate.Calendar:

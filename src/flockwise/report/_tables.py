@@ -16,7 +16,7 @@ from flockwise.report._read import Artifact
 __all__ = ["flow_table", "hours_table", "levels_table", "number", "peak", "percent", "zones_table"]
 
 Floats = npt.NDArray[np.float64]
-_KINDS = {"presence": "Present population", "flows": "Trips between areas"}
+_KINDS = {"presence": "Present population", "typical_day": "Typical day", "flows": "Trips between areas"}
 
 
 def number(value: object) -> str:

@@ -39,3 +39,24 @@ def test_slots_that_do_not_fill_the_window_are_refused() -> None:
 def test_slots_are_equal_steps() -> None:
     slots = Window(date(2026, 3, 2), 7, "Europe/Paris").slots(15)
     assert (np.diff(slots) == 15 * 60 * 1_000_000).all()
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "minutes", "zone"),
+    [
+        (date(2026, 5, 4), 1, 60, "Europe/Paris"),  # a single day
+        (date(2026, 5, 4), 5, 50, "Europe/Paris"),  # slots that do not divide a day
+        (date(2026, 3, 2), 270, 360, "America/New_York"),  # two changes of an hour: in summer, slots of six hours begin at one o'clock
+        (date(2026, 4, 1), 200, 60, "Australia/Lord_Howe"),  # two changes of half an hour
+    ],
+)
+def test_windows_whose_slots_do_not_keep_their_place_have_no_typical_day(start: date, days: int, minutes: int, zone: str) -> None:
+    assert Window(start, days, zone).slots_of_day(minutes) is None
+
+
+def test_a_change_of_the_clock_takes_a_slot_from_an_hour_or_gives_it_one() -> None:
+    for start, hour, more in ((date(2026, 3, 7), 2, -1), (date(2026, 10, 31), 1, 1)):
+        found = Window(start, 2, "America/New_York").slots_of_day(60)
+        assert found is not None
+        assert np.bincount(found[0]).tolist() == [2 + more if h == hour else 2 for h in range(24)]
+        assert found[1][hour] == f"{hour:02}:00-{hour + 1:02}:00"

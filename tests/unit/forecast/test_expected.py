@@ -23,7 +23,8 @@ def rows(path: Path, facts: forecast.Facts = FACTS) -> dict[tuple[str, int], for
 
 def test_every_table_and_level_has_a_row(study: Make) -> None:
     found = rows(study())
-    assert list(found) == [("presence", 7), ("presence", 6), ("presence", 5), ("flows", 6), ("flows", 5), ("margins", 6), ("margins", 5)]
+    levels = {"presence": (7, 6, 5), "typical_day": (7, 6, 5), "flows": (6, 5), "margins": (6, 5)}
+    assert list(found) == [(table, level) for table, of in levels.items() for level in of]
     for e in found.values():
         assert e.relative_error is not None
         assert e.printed is not None
@@ -31,6 +32,9 @@ def test_every_table_and_level_has_a_row(study: Make) -> None:
         assert 0 <= e.printed <= e.rows
     plan = release.make_plan(config.load(study()))
     assert found["presence", 7].noise_sd == plan.of("presence")[0].sigma
+    assert found["typical_day", 7].noise_sd == pytest.approx(plan.of("presence")[0].sigma / 2**0.5)
+    assert (found["typical_day", 7].relative_error or 1.0) < (found["presence", 7].relative_error or 0.0)
+    assert found["typical_day", 7].rows == len(plan.of("presence")[0].region) * 24
 
 
 def test_the_same_study_gives_the_same_forecast(study: Make) -> None:

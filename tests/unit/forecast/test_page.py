@@ -56,7 +56,7 @@ def test_every_plot_is_a_drawing_that_can_be_read_without_seeing_it(study: Make,
     api.plan(study(), out=tmp_path / "plan.html")
     page = (tmp_path / "plan.html").read_text(encoding="utf-8")
     plots = [ET.fromstring(p) for p in re.findall(r"<svg viewBox=\"0 0 380.*?</svg>", page, re.DOTALL)]
-    assert len(plots) == 3
+    assert len(plots) == 4
     for plot in plots:
         curves = [g for g in plot.iter("g") if g.get("role") == "img"]
         assert curves
