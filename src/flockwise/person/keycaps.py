@@ -47,12 +47,12 @@ def key_tags(secret: bytes, high: Ints, low: Ints, key: Ints) -> Words:
 
 
 def cap_keys(rows: Additions, tag: Words, keys: int, units: int) -> Additions:
-    """For each device: leaves out what is zero, keeps the `keys` rows with the lowest tags, and lowers what is above `units`.
+    """For each device: adds up the rows of a key, leaves out what is zero, keeps the `keys` keys with the lowest tags, and lowers what is above `units`.
 
     Whole numbers only. What is kept of a device depends on its own rows and tags alone, not on other devices or the order of rows.
 
     Args:
-        rows: all rows of the devices in them, in any order; a key once a device.
+        rows: all rows of the devices in them, in any order. A key may come in several rows of a device: each for itself would pass the caps.
         tag: `key_tags` of the rows.
         keys: most keys of a device, L0.
         units: most grid units for a key, L-infinity.
@@ -69,12 +69,23 @@ def cap_keys(rows: Additions, tag: Words, keys: int, units: int) -> Additions:
         >>> capped.key.tolist(), capped.value.tolist()
         ([7, 8], [1, 2])
     """
-    device, key, value = rows
-    order = np.lexsort((key, tag, device))
-    order = order[value[order] > 0]
-    of = device[order]
-    first = np.flatnonzero(np.append(True, of[1:] != of[:-1])[: len(of)])
-    rank = np.arange(len(of)) - np.repeat(first, np.diff(np.append(first, len(of))))
-    kept = order[rank < keys]
+    order = np.lexsort((rows.key, tag, rows.device))
+    order = order[rows.value[order] > 0]
+    device, key, value = (column[order] for column in rows)
+    once = _starts(device, key)
+    # Lowered before they are added up, too, so that no sum overflows.
+    value = np.minimum(np.add.reduceat(np.minimum(value, units), once), units) if len(once) else value
+    device, key = device[once], key[once]
+    first = _starts(device)
+    rank = np.arange(len(device)) - np.repeat(first, np.diff(np.append(first, len(device))))
+    kept = np.flatnonzero(rank < keys)
     kept = kept[np.lexsort((key[kept], device[kept]))]
-    return Additions(device[kept], key[kept], np.minimum(value[kept], units))
+    return Additions(device[kept], key[kept], value[kept])
+
+
+def _starts(*columns: Ints) -> Ints:
+    """Where a run of rows that agree in all columns begins."""
+    changes = np.zeros(max(len(columns[0]) - 1, 0), dtype=np.bool_)
+    for column in columns:
+        changes |= column[1:] != column[:-1]
+    return np.flatnonzero(np.append(True, changes)[: len(columns[0])])
