@@ -43,6 +43,11 @@ def _consent(facts: Facts) -> str:
     return f"The supplier states that every ping was given with consent; there is no consent to check row by row. {todo('how that statement was verified')}"
 
 
+def _purpose(facts: Facts) -> str:
+    words = said(facts, "purpose", "what the pings are processed for")
+    return words if facts.purpose is None else f"{name(facts.purpose.replace('-', ' '))}, as the study declares from a closed list. By the publisher: {words}"
+
+
 def _opt_out(facts: Facts) -> str:
     if facts.input.opt_out:
         return "A device whose owner opted out of tracking on any row of any delivery contributes nothing."
@@ -87,7 +92,7 @@ VALUES: dict[str, Callable[[Facts], str]] = {
     "organization": lambda f: said(f, "organization", "the controller"),
     "panel_bound": lambda f: count(f.panel_bound),
     "preprocessing": answers.preprocessing,
-    "purpose": lambda f: said(f, "purpose", "what the pings are processed for"),
+    "purpose": _purpose,
     "rationale": lambda f: said(f, "rationale", "why these settings are enough and no more"),
     "recipients": lambda f: said(f, "recipients", "who gets the release"),
     "region": answers.region,

@@ -359,13 +359,32 @@ def _withheld_pairs(patch: pytest.MonkeyPatch) -> None:
 
 @bug("GLS weights from truth", "noisy values only")
 def _weights_from_truth(patch: pytest.MonkeyPatch) -> None:
-    truth, real = with_truth(patch), estimate.estimate_presence
+    truth = with_truth(patch)
 
-    def estimate_presence(levels: Any, calendar: Any) -> Any:
-        busy = [1.0 + np.asarray(found).mean() / 256 for name, found in truth.items() if name.startswith("presence")]
-        return real([replace(level, sigma=level.sigma * b) for level, b in zip(levels, busy, strict=True)], calendar)
+    def weighted(real: Any) -> Any:
+        def estimated(levels: Any, calendar: Any) -> Any:
+            busy = [1.0 + np.asarray(found).mean() / 256 for name, found in truth.items() if name.startswith("presence")]
+            return real([replace(level, sigma=level.sigma * b) for level, b in zip(levels, busy, strict=True)], calendar)
 
-    patch.setattr(estimate, "estimate_presence", estimate_presence)
+        return estimated
+
+    for name in ("estimate_presence", "hours_and_day"):
+        patch.setattr(estimate, name, weighted(getattr(estimate, name)))
+
+
+@bug("typical day of the truth", "noisy values only")
+def _typical_day_of_the_truth(patch: pytest.MonkeyPatch) -> None:
+    """The hours are right, and their mean is one of exact sums."""
+    truth, real = with_truth(patch), estimate.hours_and_day
+    unverified(patch)
+
+    def hours_and_day(levels: Any, calendar: Any) -> Any:
+        hours, day = real(levels, calendar)
+        exact = [np.asarray(found) / 256 for name, found in truth.items() if name.startswith("presence")]
+        told = [replace(level, noisy=found) for level, found in zip(levels, exact, strict=True)] if exact else levels
+        return hours, real(told, calendar)[1] if exact else day
+
+    patch.setattr(estimate, "hours_and_day", hours_and_day)
 
 
 @bug("totals uncharged", "account")

@@ -132,6 +132,16 @@ def test_what_the_publisher_says_is_printed_word_for_word() -> None:
         assert getattr(PUBLISHER, key).rstrip(".") in texts[record.ASSESSMENT], key
 
 
+def test_the_purpose_is_the_one_that_the_study_declares() -> None:
+    """Beside it what the publisher says, or that nothing is said: the closed list alone is no description."""
+    declared = facts(None).model_copy(update={"purpose": "disaster-relief"})
+    draft = record.assessment(declared)
+    assert draft.count("disaster relief, as the study declares") == 2
+    assert "By the publisher: not stated by the publisher. [to be completed: what the pings are processed for]" in draft
+    assert record.check(record.texts(declared)) == declared
+    assert "as the study declares" not in record.assessment(facts(None))
+
+
 def test_the_draft_marks_what_only_the_controller_can_say() -> None:
     drafts = {name: record.assessment(made) for name, made in (("all", facts()), ("none", facts(None)))}
     marks = {name: text.count("[to be completed") for name, text in drafts.items()}
