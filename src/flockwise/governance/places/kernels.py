@@ -1,4 +1,4 @@
-"""The loops of the index of places, compiled."""
+"""What a point's pixel says of it, and measuring where the pixel does not know: compiled."""
 
 from __future__ import annotations
 
@@ -8,36 +8,25 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["COVERED", "NOTHING", "SIDE", "TILE", "inside", "look", "sweep", "touch"]
+__all__ = ["FREE", "FULL", "HALF", "SIDE", "WORDS", "gap", "look", "number", "order"]
 
 Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
 
 SIDE = 16
-TILE = SIDE * SIDE
-NOTHING, COVERED = -1, -2
+"""Pixels on a side of a tile."""
+HALF, WORDS = 4, 8
+"""A tile is one line of memory: four words with a bit a pixel that says covered, then four that say edge. Four rows of pixels are a word."""
+FREE, FULL = 0, 1
+"""Numbers of the tiles without any bit and with every bit of the first half."""
+BATCH = 2048  # points whose lines of memory are asked for together
 
 
 @njit(nogil=True, cache=True)
-def touch(spans: Ints, touched: npt.NDArray[np.bool_], columns: int) -> None:
-    """Marks the blocks that hold pixels of the spans (first row, last row, first column, columns, columns round the globe)."""
-    for k in range(len(spans)):
-        low, high, left, wide, turn = spans[k]
-        for r in range(low // SIDE, high // SIDE + 1) if low <= high else range(0):
-            j = 0
-            while j < wide:
-                c = (left + j) % turn
-                if c >= columns:
-                    j += turn - c  # on to the first column
-                    continue
-                touched[r, c // SIDE] = True
-                j += min(SIDE - c % SIDE, turn - c)
-
-
-@njit(nogil=True, cache=True)
-def _gap(x: float, y: float, z: float, ends: Floats, k: int) -> float:
+def gap(x: float, y: float, z: float, ends: Floats, k: int) -> float:
     """Squared distance from a point to a piece."""
     ax, ay, az = ends[k, 0] - x, ends[k, 1] - y, ends[k, 2] - z
     bx, by, bz = ends[k, 3] - ends[k, 0], ends[k, 4] - ends[k, 1], ends[k, 5] - ends[k, 2]
@@ -49,113 +38,81 @@ def _gap(x: float, y: float, z: float, ends: Floats, k: int) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _enter(tile: int, pixel: int, part: int, sure: bool, tiles: Ints32, counts: Ints32, filled: Ints, entries: Ints32, timed: bool, filling: bool) -> None:
-    """Notes that a part covers a pixel (sure) or may cover points of it."""
-    if not filling:
-        if sure and not timed:
-            tiles[tile, pixel] = COVERED
-        else:
-            counts[tile, pixel] += 1
-    elif tiles[tile, pixel] >= 0:
-        at = tiles[tile, pixel]
-        entries[filled[at]] = -1 - part if sure else part
-        filled[at] += 1
+def _ones(word: np.uint64) -> np.int64:
+    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @njit(nogil=True, cache=True)
-def sweep(
-    spans: Ints,
-    spheres: Floats,
-    reach: Floats,
-    first: Ints,
-    ends: Floats,
-    up: Floats,
-    out: Floats,
-    cos: Floats,
-    sin: Floats,
-    radius: Floats,
-    blocks: Ints32,
-    tiles: Ints32,
-    counts: Ints32,
-    filled: Ints,
-    entries: Ints32,
-    timed: bool,
-    filling: bool,
-) -> None:
-    """Sets every pixel against every part near it: covered, to be measured, or neither. Counts first, fills the lists in a second run."""
-    for p in range(len(spans)):
-        low, high, left, wide, turn = spans[p]
-        sx, sy, sz, size = spheres[p]
-        for r in range(low, high + 1):
-            far, near = reach[p] + radius[r], reach[p] - radius[r]
-            for j in range(wide):
-                c = (left + j) % turn
-                if c >= len(cos):
-                    continue
-                tile, pixel = blocks[r // SIDE, c // SIDE], (r % SIDE) * SIDE + c % SIDE
-                if tiles[tile, pixel] == COVERED:
-                    continue
-                x, y, z = out[r] * cos[c], out[r] * sin[c], up[r]
-                away = math.sqrt((x - sx) ** 2 + (y - sy) ** 2 + (z - sz) ** 2)
-                if away - size > far:
-                    continue
-                sure = away + size <= near
-                if not sure:
-                    least = np.inf
-                    for k in range(first[p], first[p + 1]):
-                        least = min(least, _gap(x, y, z, ends, k))
-                    least = math.sqrt(least)
-                    if least > far:
-                        continue
-                    sure = least <= near
-                _enter(tile, pixel, p, sure, tiles, counts, filled, entries, timed, filling)
+def _place(tiles: Words, tile: int, pixel: int) -> np.int64:
+    """How many edge pixels of a tile come before one."""
+    word = pixel // 64
+    found = _ones(tiles[tile, HALF + word] & ((np.uint64(1) << np.uint64(pixel % 64)) - np.uint64(1)))
+    for w in range(HALF, HALF + word):
+        found += _ones(tiles[tile, w])
+    return found
 
 
 @njit(nogil=True, cache=True)
-def inside(
-    spans: Ints,
-    start: Ints,
-    sides: Floats,
-    part: Ints,
-    corner: Floats,
-    step: Floats,
-    columns: int,
-    blocks: Ints32,
-    tiles: Ints32,
-    counts: Ints32,
-    filled: Ints,
-    entries: Ints32,
-    timed: bool,
-    filling: bool,
-) -> None:
-    """Covers the pixels whose middle is inside a polygon (even-odd along each row)."""
-    for q in range(len(spans)):
-        low, high, left, wide, turn = spans[q]
-        most = start[q + 1] - start[q]
-        crossing = np.empty(most)
-        middle = 0.0
-        for k in range(start[q], start[q + 1]):
-            middle += sides[k, 0] / most
-        for r in range(low, high + 1):
-            lat = corner[0] + step[0] * (r + 0.5)
-            n = 0
-            for k in range(start[q], start[q + 1]):
-                if (sides[k, 1] > lat) != (sides[k, 3] > lat):
-                    crossing[n] = sides[k, 0] + (lat - sides[k, 1]) * (sides[k, 2] - sides[k, 0]) / (sides[k, 3] - sides[k, 1])
-                    n += 1
-            if n == 0:
-                continue
-            row = np.sort(crossing[:n])
-            for j in range(wide):
-                c = (left + j) % turn
-                if c >= blocks.shape[1] * SIDE:
-                    continue
-                lon = corner[1] + step[1] * (c + 0.5)
-                lon = middle + (lon - middle + 180.0) % 360.0 - 180.0
-                if np.searchsorted(row, lon) % 2 == 1:
-                    tile = blocks[r // SIDE, c // SIDE]
-                    if tile >= 0:
-                        _enter(tile, (r % SIDE) * SIDE + c % SIDE, part[q], True, tiles, counts, filled, entries, timed, filling)
+def number(pairs: Ints32, tiles: Words, before: Ints32) -> int:
+    """Marks the pixels of pairs as edges unless they are covered, forgets those pairs, and writes into `before` how many edges earlier tiles hold.
+
+    Returns the number of pairs that are left; they come first, with the number of the edge in place of the pixel.
+    """
+    kept = 0
+    for k in range(len(pairs)):
+        tile, pixel = pairs[k, 0] // (SIDE * SIDE), pairs[k, 0] % (SIDE * SIDE)
+        bit = np.uint64(1) << np.uint64(pixel % 64)
+        if not tiles[tile, pixel // 64] & bit:
+            tiles[tile, HALF + pixel // 64] |= bit
+            pairs[kept, 0], pairs[kept, 1] = pairs[k, 0], pairs[k, 1]
+            kept += 1
+    edges = np.int64(0)
+    for tile in range(len(tiles)):
+        before[tile] = edges
+        for w in range(HALF, WORDS):
+            edges += _ones(tiles[tile, w])
+    before[len(tiles)] = edges
+    for k in range(kept):
+        tile = pairs[k, 0] // (SIDE * SIDE)
+        pairs[k, 0] = before[tile] + _place(tiles, tile, pairs[k, 0] % (SIDE * SIDE))
+    return kept
+
+
+@njit(nogil=True, cache=True)
+def order(pairs: Ints32, start: Ints32) -> Ints32:
+    """The parts of all edges, those of one edge in a row; `start` (edges + 1) comes in with zeros."""
+    out = np.empty(len(pairs), np.int32)
+    for k in range(len(pairs)):
+        start[pairs[k, 0]] += 1
+    for e in range(1, len(start)):
+        start[e] += start[e - 1]
+    for k in range(len(pairs) - 1, -1, -1):
+        start[pairs[k, 0]] -= 1
+        out[start[pairs[k, 0]]] = pairs[k, 1]
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _within(x: float, y: float, z: float, t: int, begin: int, end: int, entries: Ints32, spheres: Floats, times: Ints, first: Ints, ends: Floats) -> bool:
+    """Whether a point lies within the buffer of one of the parts of an edge."""
+    for e in range(begin, end):
+        p = entries[e] if entries[e] >= 0 else -1 - entries[e]
+        if len(times) and not times[p, 0] <= t < times[p, 1]:
+            continue
+        if entries[e] < 0:
+            return True
+        away = (x - spheres[p, 0]) ** 2 + (y - spheres[p, 1]) ** 2 + (z - spheres[p, 2]) ** 2
+        if away > spheres[p, 4]:
+            continue
+        if away <= spheres[p, 3]:
+            return True
+        for k in range(first[p], first[p + 1]):
+            if gap(x, y, z, ends, k) <= spheres[p, 5]:
+                return True
+    return False
 
 
 @njit(nogil=True, cache=True)
@@ -168,64 +125,63 @@ def look(
     high: int,
     wide: int,
     blocks: Ints32,
-    tiles: Ints32,
-    start: Ints,
+    tiles: Words,
+    before: Ints32,
+    start: Ints32,
     entries: Ints32,
     spheres: Floats,
-    reach: Floats,
     times: Ints,
     first: Ints,
     ends: Floats,
     out: Bytes,
     value: int,
 ) -> None:
-    """Writes `value` for the points that are covered and not yet marked."""
+    """Writes `value` for the points that are covered and not yet marked.
+
+    Rounds over a batch, each of which reads one table for all points and has no branch that depends on a point: so the memory for many points is on its
+    way at the same time. Points in edge pixels are few, and come last.
+    """
     rows, columns = blocks.shape[0] * SIDE, blocks.shape[1] * SIDE
     up, across, to_radians = 1.0 / high, 1.0 / wide, math.pi / 180e6
-    for i in range(len(lat)):
-        dx = np.int64(lon[i]) - west
-        if dx < 0:
-            dx += 360_000_000
-        elif dx >= 360_000_000:
-            dx -= 360_000_000
-        dy = np.int64(lat[i]) - south
-        r, c = np.int64(dy * up), np.int64(dx * across)
-        if dy < 0 or r >= rows or c >= columns or out[i] != 0:
-            continue
-        tile = blocks[r // SIDE, c // SIDE]
-        if tile < 0:
-            continue
-        code = tiles[tile, (r % SIDE) * SIDE + c % SIDE]
-        if code == NOTHING:
-            continue
-        if code == COVERED:
-            out[i] = value
-            continue
-        phi, lam = lat[i] * to_radians, lon[i] * to_radians
-        s = math.sin(phi)
-        normal = 6_378_137.0 / math.sqrt(1.0 - 6.69437999014e-3 * s * s)
-        h = normal * math.cos(phi)
-        x, y, z = h * math.cos(lam), h * math.sin(lam), normal * (1.0 - 6.69437999014e-3) * s
-        for e in range(start[code], start[code + 1]):
-            p = entries[e]
-            sure = p < 0
-            if sure:
-                p = -1 - p
-            if not times[p, 0] <= t[i] < times[p, 1]:
-                continue
-            hit = sure
-            if not sure:
-                b = reach[p]
-                away = (x - spheres[p, 0]) ** 2 + (y - spheres[p, 1]) ** 2 + (z - spheres[p, 2]) ** 2
-                if away > (b + spheres[p, 3]) ** 2:
-                    continue
-                if b > spheres[p, 3] and away <= (b - spheres[p, 3]) ** 2:
-                    hit = True
-                else:
-                    for k in range(first[p], first[p + 1]):
-                        if _gap(x, y, z, ends, k) <= b * b:
-                            hit = True
-                            break
-            if hit:
+    tile, pixel, edge = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32), np.empty(BATCH, np.int32)
+    begins, to, at = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32), np.empty((BATCH, 3))
+    for begin in range(0, len(lat), BATCH):
+        n = min(BATCH, len(lat) - begin)
+        for i in range(n):
+            dx = np.int64(lon[begin + i]) - west
+            dx += 360_000_000 if dx < 0 else 0
+            dx -= 360_000_000 if dx >= 360_000_000 else 0
+            dy = np.int64(lat[begin + i]) - south
+            r, c = np.int64(dy * up), np.int64(dx * across)
+            on = dy >= 0 and r < rows and c < columns
+            row, column = np.uint64(r if on else 0), np.uint64(c if on else 0)  # unsigned: an index that can't be negative needs no test
+            tile[i] = blocks[row // np.uint64(SIDE), column // np.uint64(SIDE)] if on else FREE
+            pixel[i] = row % np.uint64(SIDE) * np.uint64(SIDE) + column % np.uint64(SIDE)
+        edges = np.int64(0)
+        for i in range(n):
+            word, bit = np.uint64(pixel[i]) // np.uint64(64), np.uint64(pixel[i]) % np.uint64(64)
+            covered = (tiles[np.uint64(tile[i]), word] >> bit) & np.uint64(1)
+            out[begin + i] = out[begin + i] if out[begin + i] or not covered else value
+            edge[edges] = i
+            edges += np.int64((tiles[np.uint64(tile[i]), word + np.uint64(HALF)] >> bit) & np.uint64(1))
+        left = 0
+        for k in range(edges):
+            i = edge[k]
+            e = before[tile[i]] + _place(tiles, tile[i], pixel[i])
+            if out[begin + i] == 0:
+                edge[left], begins[left], to[left] = i, start[e], start[e + 1]
+                left += 1
+        for k in range(left):
+            e = entries[begins[k]]
+            at[k, 0] = spheres[e if e >= 0 else -1 - e, 0]  # so that it is on its way
+        for k in range(left):
+            i = begin + edge[k]
+            phi, lam = lat[i] * to_radians, lon[i] * to_radians
+            s = math.sin(phi)
+            normal = 6_378_137.0 / math.sqrt(1.0 - 6.69437999014e-3 * s * s)
+            h = normal * math.cos(phi)
+            at[k, 0], at[k, 1], at[k, 2] = h * math.cos(lam), h * math.sin(lam), normal * (1.0 - 6.69437999014e-3) * s
+        for k in range(left):
+            i = begin + edge[k]
+            if _within(at[k, 0], at[k, 1], at[k, 2], t[i], begins[k], to[k], entries, spheres, times, first, ends):
                 out[i] = value
-                break

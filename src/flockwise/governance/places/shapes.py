@@ -92,11 +92,11 @@ class Rings:
 def _simple(shapes: Shapes) -> tuple[Shapes, Ints]:
     """Points, lines and polygons of all shapes, and whose they are."""
     owner = np.arange(len(shapes))
-    while True:
-        shapes, index = shapely.get_parts(shapes, return_index=True)
-        owner = owner[index]
-        if not (shapely.get_type_id(shapes) > 3).any():
-            return shapes, owner
+    while (many := shapely.get_type_id(shapes) > 3).any():
+        parts, index = shapely.get_parts(shapes[many], return_index=True)
+        order = np.argsort(np.r_[owner[~many], owner[many][index]], kind="stable")
+        shapes, owner = np.concatenate([shapes[~many], parts])[order], np.r_[owner[~many], owner[many][index]][order]
+    return shapes, owner
 
 
 def pieces_of(shapes: Shapes) -> Pieces:

@@ -84,7 +84,9 @@ def test_the_inside_of_a_large_polygon_is_covered_and_its_hole_is_not(lat: float
 
 @st.composite
 def _worlds(draw: st.DrawFn) -> tuple[float, float, list[shapely.Geometry], list[int]]:
-    lat, lon = draw(st.sampled_from(WHERE[1:5]))
+    """Shapes around one of the places, in a plane whose longitudes run on across the antimeridian."""
+    lat, lon = draw(st.sampled_from([*WHERE, (89.2, 12.0), (-89.2, -179.9)]))
+    lon %= 360
     wide = 1 / np.cos(np.radians(lat))
     point = st.tuples(st.floats(-0.05, 0.05), st.floats(-0.05, 0.05)).map(lambda p: (lon + p[0] * wide, lat + p[1]))
     shape = st.one_of(
@@ -92,24 +94,30 @@ def _worlds(draw: st.DrawFn) -> tuple[float, float, list[shapely.Geometry], list
         st.lists(point, min_size=2, max_size=6, unique=True).map(shapely.LineString),
         st.lists(point, min_size=3, max_size=9, unique=True).map(shapely.Polygon),
         st.tuples(point, st.integers(3, 40), st.floats(1e-5, 3e-3)).map(lambda c: shapely.Point(c[0]).buffer(c[2], quad_segs=c[1])),
+        st.lists(point, min_size=2, max_size=12, unique=True).map(shapely.MultiPoint),
     )
     shapes = draw(st.lists(shape, min_size=1, max_size=6))
     return lat, lon, shapes, draw(st.lists(st.integers(610, 3000), min_size=len(shapes), max_size=len(shapes)))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(_worlds(), st.integers(0, 2**32 - 1))
 def test_every_answer_is_that_of_plain_geometry(world: tuple[float, float, list[shapely.Geometry], list[int]], seed: int) -> None:
     lat, lon, raw, buffers = world
     shapes, _ = mend(np.array(raw, object))
     kept = ~shapely.is_missing(shapes)
     shapes, reach = shapes[kept], np.array(buffers)[kept]
-    made = PlaceIndex.build(shapes, reach, around(lat, lon))
-    rng = np.random.default_rng(seed)
-    ys = rng.integers(round((lat - 0.06) * 1e6), round((lat + 0.06) * 1e6), 300).astype(np.int32)
-    xs = rng.integers(round((lon - 0.09) * 1e6), round((lon + 0.09) * 1e6), 300).astype(np.int32)
+    made = PlaceIndex.build(shapes, reach, around(lat, east(lon, 0)))
+    rng, pieces = np.random.default_rng(seed), pieces_of(shapes)
+    wide = 1 / np.cos(np.radians(lat))
+    y, x = lat + rng.uniform(-0.06, 0.06, 300), lon + rng.uniform(-0.06, 0.06, 300) * wide
+    # As many again within 100 m of a buffer's edge, where pixels have to be measured.
+    which = rng.integers(len(pieces.owner), size=300)
+    away, turn = (reach[pieces.owner[which]] + rng.uniform(-100, 100, 300)) / 111_300, rng.uniform(0, 2 * np.pi, 300)
+    edge = pieces.lat[which, 0] + away * np.sin(turn), pieces.lon[which, 0] + away * np.cos(turn) / np.cos(np.radians(pieces.lat[which, 0]))
+    near = (np.abs(edge[0] - lat) < 0.06) & (np.abs(edge[1] - lon) < 0.06 * wide)
+    ys, xs = (np.rint(np.r_[v, e[near]] * 1e6).astype(np.int64) for v, e in zip((y, x), edge, strict=True))
     at = earth_fixed(xs / 1e6, ys / 1e6)
-    pieces = pieces_of(shapes)
     gap = np.full((len(at), len(shapes)), np.inf)
     for k in range(len(pieces.owner)):
         a, b = (earth_fixed(pieces.lon[k : k + 1, e], pieces.lat[k : k + 1, e])[0] for e in (0, 1))
@@ -117,10 +125,30 @@ def test_every_answer_is_that_of_plain_geometry(world: tuple[float, float, list[
         t = np.clip((at - a) @ along / max(along @ along, 1e-12), 0, 1)
         o = pieces.owner[k]
         gap[:, o] = np.minimum(gap[:, o], np.linalg.norm(at - a - t[:, None] * along, axis=1))
-    within = np.array([[shapely.contains_xy(s, x / 1e6, y / 1e6) for s in shapes] for x, y in zip(xs, ys, strict=True)])
+    within = np.stack([shapely.contains_xy(s, xs / 1e6, ys / 1e6) for s in shapes], axis=1)
     expected = ((gap <= reach) | within).any(axis=1)
     close = (np.abs(gap - reach) < 0.01).any(axis=1)
-    assert (made.covers(ys, xs) == expected)[~close].all()
+    lat_e6, lon_e6 = ys.astype(np.int32), ((xs + 180_000_000) % 360_000_000 - 180_000_000).astype(np.int32)
+    assert (made.covers(lat_e6, lon_e6) == expected)[~close].all()
+    # With times, each shape is listed for its pixels by itself.
+    timed = PlaceIndex.build(shapes, reach, around(lat, east(lon, 0)), np.tile(np.array([5, 9]), (len(shapes), 1)))
+    for now, counted in ((4, False), (5, True), (9, False)):
+        out = np.zeros(len(ys), np.uint8)
+        timed.mark(lat_e6, lon_e6, np.full(len(ys), now), out, 2)
+        assert (out == np.where(expected & counted, 2, 0))[~close].all()
+
+
+def test_answers_do_not_depend_on_how_many_are_asked_for_at_once() -> None:
+    lat, lon = 40.7, -74.0
+    shapes = shapely.points(lon + 0.01 * (np.arange(30) % 6), lat + 0.01 * (np.arange(30) // 6))
+    made = PlaceIndex.build(shapes, np.full(30, 610), around(lat, lon))
+    rng = np.random.default_rng(1)
+    ys = (40_700_000 + rng.integers(-60_000, 60_000, 10_000)).astype(np.int32)
+    xs = (-74_000_000 + rng.integers(-60_000, 60_000, 10_000)).astype(np.int32)
+    together = made.covers(ys, xs)
+    assert 0.05 < together.mean() < 0.95
+    for size in (7, 2047, 2048, 2049):
+        assert (np.concatenate([made.covers(ys[i : i + size], xs[i : i + size]) for i in range(0, len(ys), size)]) == together).all()
 
 
 def test_a_shape_counts_only_in_its_time() -> None:
