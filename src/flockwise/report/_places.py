@@ -216,15 +216,13 @@ def _sources(current: places.Current) -> str:
         f'<tr><th scope="row">{escape(s.name)}</th><td>{s.read:,}</td><td>{s.kept:,}</td><td>{s.mended:,}</td><td>{s.refused:,}</td></tr>'
         for s in current.listing.sources
     )
-    names = ("File", "Places read", "Near the region", "Mended", "Refused")
+    names = ("Source", "Places read", "Near the region", "Mended", "Refused")
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    table = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>' if rows else "<p>The list names no source.</p>"
     refused = sum(s.refused for s in current.listing.sources)
     more = f'<p class="note">{refused:,} geometries could not be read: see to them, they are not cut.</p>' if refused else ""
     reviews = "".join(f"<li>{r.day}, {escape(r.by)}</li>" for r in reversed(current.listing.reviews[-8:])) or "<li>none</li>"
-    return (
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{more}<h2 class="gap">Reviews</h2>'
-        f'<ul class="prose">{reviews}</ul>'
-    )
+    return f'{table}{more}<h2 class="gap">Reviews</h2><ul class="prose">{reviews}</ul>'
 
 
 def _percent(share: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from datetime import datetime, time, timedelta
@@ -22,6 +23,7 @@ AREA_CUT = 0.035
 """Share of the land that the places cut out, about: enough to practise on, and most of every county stays."""
 MOST_PLACES = 200
 GATHERINGS = 6
+SOURCE = "simulated: none of these places is real"
 _KM = 1 / 111.2  # degrees of latitude
 _STREAM_PLACES, _STREAM_GATHERINGS = 71, 72
 
@@ -43,7 +45,8 @@ def sensitive_places(features: list[dict[str, Any]], settings: Settings) -> plac
     shapes = np.array([_shape(lon, lat, rng) for lon, lat in at], object)
     named = [table.categories[i % len(table.categories)] for i in range(n)]
     mended, _ = places.mend(shapes)
-    return places.Listing.of([c.name for c in named], [c.buffer_m for c in named], mended, [], settings.start)
+    source = places.Source(SOURCE, hashlib.sha256(b"".join(shapely.to_wkb(mended))).hexdigest(), n, n, 0, 0)
+    return places.Listing.of([c.name for c in named], [c.buffer_m for c in named], mended, [source], settings.start)
 
 
 def gatherings(features: list[dict[str, Any]], settings: Settings) -> str:

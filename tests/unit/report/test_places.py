@@ -46,6 +46,14 @@ def test_names_can_not_inject_anything() -> None:
     assert "b" not in Parsed(text).tags
 
 
+def test_it_says_where_the_list_comes_from_also_if_that_is_nowhere() -> None:
+    assert "&lt;b&gt;a.osm" in page()
+    bare = Listing.of(["worship"], [610], np.array([shapely.Point(-74.0, 40.7)], object), [], date(2026, 5, 1))
+    text = places_page("Test", AREA, Current(bare, None, "x", None, None), read_tags())
+    assert "The list names no source." in text
+    assert "<tbody></tbody>" not in text
+
+
 def test_each_category_has_a_choice_a_layer_and_a_row() -> None:
     text = page()
     for name in ("all", "worship", "court"):

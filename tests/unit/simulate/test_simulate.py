@@ -18,6 +18,7 @@ import pytest
 from flockwise import simulate
 from flockwise.base.region import Region
 from flockwise.errors import ConfigError
+from flockwise.governance.places import Listing
 
 SMALL = simulate.Settings(devices=600, days=2, seed=3, files=3, chunk_devices=150, pings_per_device_week=140)
 CLEAN = replace(SMALL, no_consent_share=0, late_consent_share=0, opted_out_share=0, bad_row_share=0, duplicate_share=0)
@@ -65,6 +66,12 @@ def test_files_and_columns(small: tuple[Path, simulate.Summary]) -> None:
     assert (presence.names, presence.types) == (["cell", "slot_start", "devices"], [pa.int64(), time, pa.int64()])
     flows = pq.read_table(folder / "truth" / "flows.parquet").schema
     assert (flows.names, flows.types) == (["origin", "destination", "slot_start_hour", "trips"], [pa.int64(), pa.int64(), pa.int8(), pa.int64()])
+
+
+def test_the_list_of_places_says_that_it_is_simulated(small: tuple[Path, simulate.Summary]) -> None:
+    listing = Listing.read(small[0] / "places.parquet")
+    (source,) = listing.sources
+    assert (source.name, source.kept, source.refused) == ("simulated: none of these places is real", listing.table.num_rows, 0)
 
 
 def test_same_seed_same_bytes_whatever_the_threads(small: tuple[Path, simulate.Summary], tmp_path: Path) -> None:
