@@ -10,15 +10,17 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tests.conformance.worlds import Row, table
 
 from flockwise.config import SparkSpec
 from flockwise.engines.spark_java import java_home
 from flockwise.errors import StoreError
+from flockwise.store import Runner, Work
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -130,3 +132,37 @@ def _wait(log: Path, line: str) -> None:
     while line not in log.read_text(errors="replace"):
         assert time.monotonic() < end, log.read_text(errors="replace")[-2000:]
         time.sleep(0.1)
+
+
+@dataclass(frozen=True)
+class Dying:
+    """A function in whose first call, wherever that is, the process or the executor above it is killed."""
+
+    real: Any
+    how: str
+    mark: Path
+
+    def __call__(self, *given: Any) -> Any:
+        if not self.mark.exists():
+            self.mark.write_text("done")
+            os.kill(os.getpid() if self.how == "worker" else _executor(), signal.SIGKILL)
+            time.sleep(60)
+        return self.real(*given)
+
+
+def nowhere(lat_e6: Any, lon_e6: Any, t_us: Any) -> Any:
+    """Says that no point is sensitive."""
+    return np.zeros(len(lat_e6), np.uint8)
+
+
+@dataclass(frozen=True)
+class DyingAtTheDoor:
+    """A runner whose work kills, once, what reads the delivery."""
+
+    real: Runner
+    how: str
+    mark: Path
+
+    def run(self, work: Work, files: Any, staging: Path, progress: Any) -> Any:
+        intake = replace(work.intake, suppress=Dying(nowhere, self.how, self.mark))
+        return self.real.run(replace(work, intake=intake), files, staging, progress)

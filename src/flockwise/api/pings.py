@@ -37,7 +37,7 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
     Privacy:
         The counts of refused rows are for the data steward alone: they are not private and are kept nowhere.
     """
-    from flockwise import person
+    from flockwise import engines, person
     from flockwise.governance import places
     from flockwise.store.quarantine import guard as quarantine_guard
 
@@ -47,7 +47,7 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
     named = [str(s) for s in sources]
     with trail.step(study, "ingest"), quarantine_guard(study, named):
         places.required(study)
-        found = _store(study).ingest(named, order, progress, replace=[str(s) for s in replace])
+        found = _store(study).ingest(named, order, progress, replace=[str(s) for s in replace], runner=engines.runner(study.engine))
     return Outcome("Ingested.", found.as_dict(), ("For the data steward alone: these counts are not private. Do not publish them.",))
 
 

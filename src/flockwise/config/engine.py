@@ -32,6 +32,7 @@ class SparkSpec(BaseModel):
         description='Where the executors find the store\'s sealed files, if not under [store] path: a Hadoop address such as "s3a://bucket/study.store", '
         "read by Spark's own means. The manifest and the keys stay here.",
     )
+    task_memory_mb: int = Field(256, ge=64, le=1 << 20, description="Megabytes that one task of an ingest may take for rows; its Python needs some 300 more.")
     trusted_network: bool = Field(
         False, description="Set it where something else than Spark encrypts what its machines say to each other; else a cluster without encryption is refused."
     )

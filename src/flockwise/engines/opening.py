@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from flockwise.config import EngineSpec
 from flockwise.engines.local import LocalEngine
 from flockwise.engines.protocol import Engine
+from flockwise.store import Runner
 
-__all__ = ["opened"]
+__all__ = ["opened", "runner"]
 
 
 @contextmanager
@@ -28,3 +29,12 @@ def opened(spec: EngineSpec) -> Iterator[Engine]:
 
     with session(spec.spark) as spark:
         yield SparkEngine(spark, spec.spark)
+
+
+def runner(spec: EngineSpec) -> Runner | None:
+    """Who runs an ingest under [engine]; None: threads of this process, which the store has itself. Spark is started when there is something to ingest."""
+    if spec.kind == "local":
+        return None
+    from flockwise.engines.spark_ingest import SparkRunner
+
+    return SparkRunner(spec.spark)

@@ -7,13 +7,8 @@ order, so the result is that of every other engine, bit by bit.
 
 from __future__ import annotations
 
-import base64
-import json
-import re
-import threading
-import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -23,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from flockwise import __version__, errors
+from flockwise import __version__
 from flockwise.config import SparkSpec
 from flockwise.engines.protocol import PingSource, ProgressFn
-from flockwise.errors import ConfigError, FlockwiseError, InternalError, StoreError
+from flockwise.engines.spark_tasks import Batches, Said, collected, task
+from flockwise.errors import InternalError, StoreError
 from flockwise.person import Rules, SparseSum, Sums, accumulate, empty_sums
 from flockwise.store import Buckets, Store
 from flockwise.store.buckets import SEGMENTS
@@ -42,11 +38,9 @@ _FIELDS: dict[str, pa.DataType] = {"block": pa.int16(), "share": pa.int32(), "ke
 _PACKED = pa.schema(_FIELDS)
 _COLUMNS = "block short, share int, key binary, value binary"
 _MOST_SHARES = 64
-_BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
 _READ = -1  # the block under which a task says which buckets it read, by number and how often
 _TASKS_PER_CORE = 4  # so that a lost task costs little and cores end together
-_MARK = "flockwise-refusal:"
-_MARKED = re.compile(_MARK + r"([A-Za-z0-9_=-]+)")
+_SAID = Said("the person stage", "No sums were made.")
 
 
 class SparkEngine:
@@ -84,11 +78,14 @@ class SparkEngine:
         tasks, shares = max(1, min(len(buckets), _TASKS_PER_CORE * cores)), min(cores, _MOST_SHARES)
         work = _Work(sent, tuple(buckets), rules, shares)
         if self._spec.store_address is not None and isinstance(sent, Buckets):
-            parts = self._files(sent, self._spec.store_address, tasks).mapInArrow(_task(_summed_files, work), _COLUMNS)
+            parts = self._files(sent, self._spec.store_address, tasks).mapInArrow(task(_summed_files, work), _COLUMNS)
         else:
-            parts = self._spark.range(0, len(buckets), 1, tasks).mapInArrow(_task(_summed, work), _COLUMNS)
-        added = parts.repartition(shares, "share").mapInArrow(_task(_joined, work), _COLUMNS)
-        return _gathered(self._collect(added, tasks, progress), work)
+            parts = self._spark.range(0, len(buckets), 1, tasks).mapInArrow(task(_summed, work), _COLUMNS)
+        added = parts.repartition(shares, "share").mapInArrow(task(_joined, work), _COLUMNS)
+        table = collected(self._spark, added, _SAID, None if progress is None else _teller(tasks, progress))
+        if progress is not None:
+            progress("person", tasks, tasks)
+        return _gathered(table, work)
 
     def _files(self, sent: Buckets, address: str, tasks: int) -> DataFrame:
         """The sealed files that count, bucket by bucket, read by Spark from wherever Hadoop's file systems reach."""
@@ -102,56 +99,31 @@ class SparkEngine:
         bucket = functions.regexp_extract("path", r"([0-9]+)\.parquet$", 1).cast("int")
         return found.select(bucket.alias("bucket"), name.alias("name"), "content").repartition(tasks, "bucket").sortWithinPartitions("bucket")
 
-    def _collect(self, frame: DataFrame, tasks: int, progress: ProgressFn | None) -> pa.Table:
-        group = f"flockwise-{uuid.uuid4().hex}"
-        context = self._spark.sparkContext
-        context.setJobGroup(group, "flockwise")
-        rows = self._spark.conf.get(_BATCH)
-        try:
-            self._spark.conf.set(_BATCH, "1")  # a row may be a whole file
-            with nullcontext() if progress is None else _told(context, group, tasks, progress):
-                return frame.toArrow()
-        except Exception as error:  # noqa: BLE001 - Spark's own errors quote whatever went through it: only what is ours is passed on
-            raise _ours(error) from None
-        except BaseException:
-            context.cancelJobGroup(group)
-            raise
-        finally:
-            context._jsc.clearJobGroup()
-            self._spark.conf.set(_BATCH, str(rows))
+
+def _teller(tasks: int, progress: ProgressFn) -> Callable[[list[Any]], None]:
+    """Tells how many tasks of the first stage have ended."""
+    told = -1
+
+    def look(stages: list[Any]) -> None:
+        nonlocal told
+        done = min(tasks, max((s.numCompletedTasks for s in stages if s.numTasks == tasks), default=0))
+        if done > told:
+            told = done
+            progress("person", done, tasks)
+
+    return look
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What a task needs: pickled with it, encrypted on its way and at rest by Spark."""
+    """What a task needs."""
 
     source: PingSource
     buckets: tuple[int, ...]
     rules: Rules
     shares: int
     version: str = __version__
-
-
-Batches = Iterable[pa.RecordBatch]
-
-
-def _task(stage: Callable[[_Work, Batches], list[pa.RecordBatch]], work: _Work) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
-    def run(batches: Batches) -> Iterator[pa.RecordBatch]:
-        yield from _guarded(stage, work, batches)
-
-    return run
-
-
-def _guarded(stage: Callable[[_Work, Batches], list[pa.RecordBatch]], work: _Work, batches: Batches) -> list[pa.RecordBatch]:
-    """What a task runs: whatever goes wrong in it, only an error of ours gets out."""
-    try:
-        if work.version != __version__:
-            raise _other_python(__version__, work.version)
-        return stage(work, batches)
-    except FlockwiseError as error:
-        raise _refusal(error) from None
-    except Exception as error:  # noqa: BLE001 - its text may quote a row, and Spark writes it to the logs
-        raise _refusal(_failed(type(error).__name__)) from None
+    said: Said = _SAID
 
 
 def _empty(rules: Rules) -> dict[int, SparseSum]:
@@ -231,70 +203,3 @@ def _each_once(read: SparseSum, work: _Work) -> bool:
     filled = [b for b in work.buckets if not isinstance(work.source, Buckets) or work.source.files(b)]
     counted = dict(zip(read.key.tolist(), read.value.tolist(), strict=True))
     return all(n == 1 for n in counted.values()) and counted.keys() >= set(filled)
-
-
-@contextmanager
-def _told(context: Any, group: str, tasks: int, progress: ProgressFn) -> Iterator[None]:
-    """Tells how many tasks have ended, until the block ends."""
-    ended = threading.Event()
-
-    def watch() -> None:
-        told, tracker = -1, context.statusTracker()
-        while not ended.wait(0.5):
-            stages = [tracker.getStageInfo(s) for job in tracker.getJobIdsForGroup(group) for s in getattr(tracker.getJobInfo(job), "stageIds", ())]
-            done = min(tasks, max((s.numCompletedTasks for s in stages if s is not None and s.numTasks == tasks), default=0))
-            if done > told:
-                told = done
-                progress("person", done, tasks)
-
-    watcher = threading.Thread(target=watch, name="flockwise-progress", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()
-    progress("person", tasks, tasks)
-
-
-class _RefusedError(Exception):
-    """What a task raises: one of our errors as plain letters, so that it survives the way through Java, and nothing else."""
-
-
-def _refusal(error: FlockwiseError) -> _RefusedError:
-    body = json.dumps([type(error).__name__, error.as_dict()])
-    return _RefusedError(_MARK + base64.urlsafe_b64encode(body.encode()).decode())
-
-
-def _ours(error: Exception) -> FlockwiseError:
-    """Our error behind one of Spark's."""
-    text = str(error)
-    found = _MARKED.search(text)
-    if found:
-        kind, parts = json.loads(base64.urlsafe_b64decode(found[1]))
-        made: FlockwiseError = getattr(errors, kind)(**parts)
-        return made
-    if "No module named 'flockwise" in text:
-        return _other_python("none", __version__)
-    return InternalError(
-        "ENGINE_FAILED",
-        what="Spark gave up.",
-        got=type(error).__name__,
-        state="No sums were made.",
-        fix="Look at Spark's own log: are there executors, and memory for them?",
-    )
-
-
-def _failed(kind: str) -> InternalError:
-    return InternalError("ENGINE_TASK", what="A task of the person stage failed.", got=kind, state="No sums were made.")
-
-
-def _other_python(got: str, expected: str) -> ConfigError:
-    return ConfigError(
-        "ENGINE_PYTHON",
-        what="The executors' Python has another version of Flockwise than this process.",
-        got=got,
-        expected=expected,
-        state="No sums were made.",
-        fix="Install the same version on every machine, and name its Python in [engine.spark] python.",
-    )

@@ -6,19 +6,23 @@ from flockwise.store.expiry import due, require_current, require_nothing_due
 from flockwise.store.forgetting import KINDS
 from flockwise.store.lifecycle import forget, purge, rotate
 from flockwise.store.peek import file_schema
+from flockwise.store.reading import OpenFile
 from flockwise.store.report import IngestReport
-from flockwise.store.runner import ProgressFn, Runner
+from flockwise.store.runner import Done, ProgressFn, Runner, Work
 from flockwise.store.settling import OrderFn
 from flockwise.store.store import Store
 
 __all__ = [
     "KINDS",
     "Buckets",
+    "Done",
     "IngestReport",
+    "OpenFile",
     "OrderFn",
     "ProgressFn",
     "Runner",
     "Store",
+    "Work",
     "due",
     "file_schema",
     "forget",

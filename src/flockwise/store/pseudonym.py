@@ -30,10 +30,14 @@ class _Aes:
     """AES-128 on arrays of blocks, and the two subkeys of CMAC."""
 
     def __init__(self, key: bytes) -> None:
+        self._key = key
         self._cipher = Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - CMAC is built on the plain block cipher
         start = self.blocks(np.zeros((1, 16), np.uint8)).tobytes()
         self.k1 = _double(start)
         self.k2 = _double(self.k1)
+
+    def __reduce__(self) -> tuple[type[_Aes], tuple[bytes]]:
+        return _Aes, (self._key,)
 
     def blocks(self, data: Bytes) -> Bytes:
         """Encrypted blocks of a contiguous (n, 16) array."""
@@ -84,6 +88,8 @@ class Pseudonyms:
     - base: CMAC of the first 128 bits of the SHA-256 of the normalised identifier, under the data set's key. The suppression list holds these; they can be
       computed from an identifier or from its hash, and are the same in every window.
     - pseudonym: AES of the base under the store's window key. The store holds these; two stores have nothing in common.
+
+    Pickled, it holds the three AES keys and none of the secrets that they are derived from.
 
     Args:
         device_type: "integer", "text" or "uuid"; each kind has keys of its own.

@@ -19,7 +19,7 @@ from flockwise.store.auctions import refuse_auctions
 from flockwise.store.kinds import check_types
 from flockwise.store.sources import SourceFile, unreadable
 
-__all__ = ["OpenFile", "Piece", "broken", "file_schema", "open_file"]
+__all__ = ["OpenFile", "Piece", "broken", "file_schema", "open_file", "open_part", "row_groups"]
 
 BATCH_ROWS = 1 << 17
 READ_AHEAD = 1 << 18
@@ -88,9 +88,36 @@ def open_file(source: SourceFile, mapping: Input) -> OpenFile:
     _check_names(schema, mapping, source)
     if source.form == "parquet":
         check_types(pa.schema([schema.field(c) for c in mapping.columns]), mapping, source.shown)
-        return OpenFile(source, lambda file: _parquet(file, mapping))
-    check_types(pa.schema([(c, pa.string()) for c in mapping.columns]), mapping, source.shown)
-    return OpenFile(source, lambda file: _csv(file, mapping))
+    else:
+        check_types(pa.schema([(c, pa.string()) for c in mapping.columns]), mapping, source.shown)
+    return open_part(source, mapping)
+
+
+def open_part(source: SourceFile, mapping: Input, first: int = 0, end: int | None = None) -> OpenFile:
+    """A part of a file whose columns are known to fit.
+
+    Args:
+        source: the file.
+        mapping: the study's [input].
+        first: number of the first row group of a Parquet file; CSV files are read as a whole.
+        end: number of the first one that is left out.
+    """
+    if source.form == "parquet":
+        return OpenFile(source, partial(_parquet, mapping=mapping, first=first, end=end))
+    return OpenFile(source, partial(_csv, mapping=mapping))
+
+
+def row_groups(source: SourceFile) -> list[int]:
+    """How many rows each row group of a Parquet file holds.
+
+    Raises:
+        DataError: INGEST_BROKEN_FILE.
+    """
+    try:
+        with _parquet_file(source) as file:
+            return [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+    except _DAMAGE as error:
+        raise broken(source, error) from error
 
 
 def _check_names(schema: pa.Schema, mapping: Input, source: SourceFile) -> None:
@@ -145,13 +172,14 @@ def _parquet_schema(source: SourceFile) -> pa.Schema:
         return file.schema_arrow
 
 
-def _parquet(opened: OpenFile, mapping: Input) -> Iterator[Piece]:
+def _parquet(opened: OpenFile, mapping: Input, first: int, end: int | None) -> Iterator[Piece]:
     schema = _parquet_schema(opened.source)
     # A text of a megabyte can stand in every row and once in the file. Read as a dictionary it is met before it is written out (and that is faster, too).
     texts = [c for c in mapping.columns if pa.types.is_string(t := schema.field(c).type) or pa.types.is_binary(t)]
     with _parquet_file(opened.source, texts) as file:
         total, done = max(file.metadata.num_rows, 1), 0
-        for batch in file.iter_batches(BATCH_ROWS, columns=mapping.columns, use_threads=False):
+        groups = list(range(file.metadata.num_row_groups)[first:end])
+        for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=mapping.columns, use_threads=False):
             done += batch.num_rows
             opened.position = done / total
             yield partial(_with_short_texts, batch)

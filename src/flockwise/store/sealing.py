@@ -2,14 +2,17 @@
 
 Files of the store are Parquet under modular encryption (AES-256-GCM for every page, header and footer), so that other readers of the standard can open
 them with the key. A file's data key is random and lies in its footer, wrapped with AES-GCM under the store's file key; the wrap is bound to the file's
-name, so that one file can't stand in for another. Spilled rows of a running ingest are AES-GCM under a key that is never written anywhere.
+name, so that one file can't stand in for another. Rows of a running ingest that are spilled, or sent from process to process, are AES-GCM under keys that
+Flockwise writes nowhere.
 
-Source: Apache Parquet, "Parquet Modular Encryption"; NIST SP 800-38D (GCM); RFC 3394 (key wrap).
+Source: Apache Parquet, "Parquet Modular Encryption"; NIST SP 800-38D (GCM); RFC 3394 (key wrap); RFC 7693 (BLAKE2); Rogaway and Shrimpton 2006 (a nonce
+that is a keyed hash of the content).
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +24,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
-__all__ = ["BrokenSealError", "Sealer", "SpillSeal", "unwrap", "wrap"]
+__all__ = ["BrokenSealError", "ParcelSeal", "Sealer", "SpillSeal", "unwrap", "wrap"]
 
 _NONCE = 12
 _MAGIC = b"PARE"  # ends a file whose footer is encrypted
@@ -138,6 +141,49 @@ class SpillSeal:
             return self._gcm.decrypt(place.to_bytes(_NONCE, "big"), data, None)
         except InvalidTag as error:
             raise BrokenSealError("spill") from error
+
+
+class ParcelSeal:
+    """Seals what the processes of one ingest send each other, under keys that are made for it and sent to them.
+
+    The nonce is a keyed hash of the content and its label. So two contents never share one, whatever the processes do, and who has to send the same content
+    again sends the same bytes: Spark gives a job up if what it runs again comes out otherwise.
+
+    Args:
+        keys: 64 secret bytes, half for the hash; default: new ones.
+    """
+
+    OVERHEAD = _NONCE + 16
+
+    def __init__(self, keys: bytes | None = None) -> None:
+        self._keys = keys or secrets.token_bytes(64)
+        self._gcm = AESGCM(self._keys[:32])
+
+    def __reduce__(self) -> tuple[type[ParcelSeal], tuple[bytes]]:
+        return ParcelSeal, (self._keys,)
+
+    def seal(self, data: bytes | memoryview, label: bytes) -> bytes:
+        """The bytes, encrypted and bound to a label; longer by OVERHEAD.
+
+        Args:
+            data: the plain bytes.
+            label: of one length for all parcels.
+        """
+        made = hashlib.blake2b(label, key=self._keys[32:], digest_size=_NONCE)
+        made.update(data)
+        nonce = made.digest()
+        return nonce + self._gcm.encrypt(nonce, data, label)
+
+    def unseal(self, data: bytes | memoryview, label: bytes) -> bytes:
+        """The plain bytes.
+
+        Raises:
+            BrokenSealError: they are not what was sealed under this label.
+        """
+        try:
+            return self._gcm.decrypt(data[:_NONCE], data[_NONCE:], label)
+        except InvalidTag as error:
+            raise BrokenSealError("parcel") from error
 
 
 def wrap(key: bytes, secret: bytes) -> bytes:

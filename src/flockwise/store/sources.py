@@ -54,7 +54,12 @@ class SourceFile:
     def arrow(self) -> FileSystem:
         """The file system for pyarrow; local files are read natively."""
         handler: Any = FSSpecHandler  # abstract in the stubs alone
-        return ArrowLocal() if isinstance(self.fs, LocalFileSystem) else PyFileSystem(handler(self.fs))
+        return ArrowLocal() if self.local else PyFileSystem(handler(self.fs))
+
+    @property
+    def local(self) -> bool:
+        """Whether it lies in this machine's own file system."""
+        return isinstance(self.fs, LocalFileSystem)
 
     def stamp(self) -> tuple[int, ...]:
         """Size, time and number of a local file, to see whether it changed; empty for others."""
@@ -71,7 +76,7 @@ class SourceFile:
             DataError: INGEST_UNREADABLE.
         """
         try:
-            with Path(self.path).open("rb") if isinstance(self.fs, LocalFileSystem) else self.fs.open(self.path, "rb") as file:
+            with Path(self.path).open("rb") if self.local else self.fs.open(self.path, "rb") as file:
                 digest = hashlib.sha256()
                 while block := file.read(1 << 20):
                     digest.update(block)

@@ -19,7 +19,7 @@ from flockwise.governance import Verdict
 from flockwise.store.columns import Batch
 from flockwise.store.sealing import BrokenSealError, SpillSeal
 
-__all__ = ["ROW_BYTES", "WORDS", "Part", "Parts", "Spill", "load", "spill_path", "unpack"]
+__all__ = ["ROW_BYTES", "WORDS", "Part", "Parts", "Spill", "load", "scatter", "spill_path", "unpack"]
 
 Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
@@ -60,7 +60,7 @@ class Spill:
         i, n = 0, len(batch.high)
         args = (batch.high, batch.low, batch.rows.t_us, verdict.lat_e6, verdict.lon_e6, verdict.accuracy_dm, verdict.place, verdict.reason)
         while i < n:
-            i, full = _scatter(*args, self._shift, self._rows, self._fill, i)
+            i, full = scatter(*args, self._shift, self._rows, self._fill, i)
             if full >= 0:
                 self._write(full)
 
@@ -182,7 +182,7 @@ def unpack(packed: Ints, cells: Ints) -> pa.Table:
 
 
 @njit(nogil=True, cache=True)
-def _scatter(
+def scatter(
     high: Ints,
     low: Ints,
     t_us: Ints,

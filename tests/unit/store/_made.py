@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -145,3 +146,36 @@ def content_of(vault: Store) -> dict[str, object]:
         name = f"{path.parent.name}/{path.name}"
         found[name] = vault._ring.sealer().unseal(path.read_bytes(), name).to_pydict()
     return found
+
+
+OPT_OUTS = {"consent": "consent", "consent_basis": None, "opt_out": "out", "accuracy": "accuracy", "time_format": "iso8601"}
+"""The [input] of `troubled`."""
+
+
+def troubled(folder: Path) -> list[str]:
+    """A delivery of Parquet in row groups and CSV, compressed and not, with every kind of trouble that needs no other file: the path of its folder."""
+    rng = np.random.default_rng(4)
+    n = 4000
+    table = pings(n, devices=60, seed=6)
+    ids = table["device_id"].to_numpy()
+    first = np.unique(ids)
+    out = (ids == first[3]) & (np.arange(n) % 7 == 0)
+    out[np.flatnonzero(ids == first[8])[-1]] = True  # in the last file alone
+    accuracy = rng.choice([5.0, 40.0, -1.0, 5e5, np.nan], n, p=[0.6, 0.3, 0.03, 0.03, 0.04])
+    table = table.append_column("consent", pa.array(rng.random(n) < 0.9)).append_column("out", pa.array(out)).append_column("accuracy", pa.array(accuracy))
+    lat = table["lat"].to_numpy().copy()
+    lat[rng.integers(0, n, 60)] = rng.choice([91.0, 10.0, np.nan], 60)
+    table = table.set_column(2, "lat", pa.array(lat))
+    table = table.set_column(1, "ts", table["ts"].cast(pa.timestamp("s", "UTC")).cast(pa.string()))
+    folder.mkdir(parents=True)
+    pq.write_table(table.slice(0, 2000), folder / "early.parquet", row_group_size=300)
+    pq.write_table(pa.concat_tables([table.slice(3000), table.slice(0, 150)]), folder / "late.parquet", row_group_size=500)
+    texts = [",".join(table.schema.names)]
+    for i, row in enumerate(table.slice(2000, 1000).to_pylist()):
+        stamp = "yesterday" if i % 83 == 2 else row["ts"]
+        line = [row["device_id"], stamp, row["lat"], row["lon"], row["consent"], row["out"], row["accuracy"]]
+        texts.append(",".join("" if v is None else str(v) for v in (line[:4] if i % 71 == 1 else line)))
+    (folder / "plain.csv").write_text("\n".join(texts[:600]) + "\n")
+    with gzip.open(folder / "packed.csv.gz", "wt") as file:
+        file.write("\n".join([texts[0], *texts[600:]]))
+    return [str(folder)]

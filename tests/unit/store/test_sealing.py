@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.store._made import order, pings, store, write
 
 from flockwise.store.keyring import Keyring
-from flockwise.store.sealing import BrokenSealError, Sealer, SpillSeal
+from flockwise.store.sealing import BrokenSealError, ParcelSeal, Sealer, SpillSeal
 
 TABLE = pa.table({"a": list(range(1000)), "b": [7_316_192_837] * 1000})
 NAME = "000001/0000.parquet"
@@ -96,3 +98,25 @@ def test_a_manifest_that_was_edited_is_refused(tmp_path) -> None:
     path.write_text(text.replace('"0000.parquet",', ""))
     with pytest.raises(Exception, match="damaged"):
         type(made).open(made._study)
+
+
+@given(st.binary(max_size=200), st.binary(min_size=16, max_size=16), st.integers(0, 10**6))
+def test_a_parcel_comes_back_under_its_label_and_keys_alone(content: bytes, label: bytes, at: int) -> None:
+    seal = ParcelSeal()
+    sealed = seal.seal(content, label)
+    same: ParcelSeal = pickle.loads(pickle.dumps(seal))
+    assert same.unseal(sealed, label) == content
+    assert same.seal(content, label) == sealed  # who sends it again sends the same bytes
+    assert len(sealed) == len(content) + ParcelSeal.OVERHEAD
+    other = bytes([label[0] ^ 1]) + label[1:]
+    changed = bytearray(sealed)
+    changed[at % len(sealed)] ^= 1 + at % 255
+    for wrong in ((seal, bytes(changed), label), (seal, sealed, other), (ParcelSeal(), sealed, label)):
+        with pytest.raises(BrokenSealError):
+            wrong[0].unseal(*wrong[1:])
+
+
+def test_no_two_contents_of_parcels_share_a_nonce() -> None:
+    seal = ParcelSeal()
+    sealed = [seal.seal(bytes([i, j]), bytes([k]) * 16) for i in range(16) for j in range(16) for k in range(3)]
+    assert len({s[:12] for s in sealed}) == len(sealed)

@@ -1,0 +1,174 @@
+"""An ingest in Spark's tasks: parts of the delivery through the door, one exchange of sealed parcels by bucket, then each bucket's file.
+
+What a task does is in `store.exchange`, the same code for every way of running it. Here it is only dealt out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from flockwise import __version__
+from flockwise.config import SparkSpec
+from flockwise.engines.protocol import ProgressFn
+from flockwise.engines.spark_session import session
+from flockwise.engines.spark_tasks import Batches, Said, collected, task
+from flockwise.errors import ConfigError
+from flockwise.store import Done, OpenFile, Work
+from flockwise.store.exchange import ABOUT, DRAFTS, Parcel, add_up, block_bytes, send, settle
+from flockwise.store.sealing import ParcelSeal
+from flockwise.store.units import Unit, units_of
+
+__all__ = ["SparkRunner"]
+
+_SAID = Said("an ingest", "Nothing was stored.")
+_FIELDS: dict[str, pa.DataType] = {"bucket": pa.int32(), "kind": pa.int32(), "payload": pa.binary()}
+_PARCELS = pa.schema(_FIELDS)
+_COLUMNS = "bucket int, kind int, payload binary"
+_TASKS_PER_CORE = 4  # so that a lost task costs little and cores end together
+_LEAST_UNIT, _MOST_UNIT = 8 << 20, 512 << 20
+_PARTITION = 64 << 20
+"""Bytes of a delivery whose rows Spark sorts by bucket in one task, about: they are then some 90 MB."""
+_AT_ONCE = 4 << 20
+"""Bytes of parcels that go between Python and Java at a time, about."""
+
+log = logging.getLogger("flockwise.engines")
+
+
+class SparkRunner:
+    """Runs ingests in the session of Spark that is there, or in one of its own that is started when there is something to ingest.
+
+    Args:
+        spec: the study's [engine.spark].
+    """
+
+    def __init__(self, spec: SparkSpec) -> None:
+        self._spec = spec
+
+    def run(self, work: Work, files: list[OpenFile], staging: Path, progress: ProgressFn | None) -> Done:
+        """See `store.Runner`.
+
+        Raises:
+            ConfigError: the store is where only Spark reads it (ENGINE_STORE_ADDRESS); as `session`; ENGINE_PYTHON.
+            RuleError: as `session`.
+            StoreError: ENGINE_STORE, ENGINE_ROWS, STORE_WRITE.
+            DataError: INGEST_BROKEN_FILE, INGEST_NOT_SHARED.
+            InternalError: ENGINE_TASK, ENGINE_FAILED.
+
+        Privacy: the machines of the cluster see pings, and the keys that docs/how-to/run-on-spark.md lists.
+        """
+        if self._spec.store_address is not None:
+            raise ConfigError(
+                "ENGINE_STORE_ADDRESS",
+                what="An ingest on Spark writes into the folder of the store, which this study's executors do not see.",
+                got="[engine.spark] store_address",
+                state="Nothing was stored.",
+                fix='Ingest on this machine with a study file that says [engine] kind = "local", and copy the segments as before.',
+            )
+        (staging / DRAFTS).mkdir(mode=0o700)
+        with session(self._spec) as spark:
+            cores = spark.sparkContext.defaultParallelism
+            size = sum(file.source.size for file in files)
+            units = units_of(files, min(_MOST_UNIT, max(_LEAST_UNIT, size // (_TASKS_PER_CORE * cores))))
+            memory = self._spec.task_memory_mb << 20
+            asked = _Ingest(work, tuple(units), ParcelSeal(), memory, staging)
+            partitions = min(work.buckets, max(_TASKS_PER_CORE * cores, size // _PARTITION))
+            log.info("%d files as %d tasks, %d buckets as %d", len(files), len(units), work.buckets, partitions)
+            parcels = spark.range(0, len(units), 1, len(units)).mapInArrow(task(_taken, asked), _COLUMNS)
+            dealt = parcels.repartition(partitions, "bucket").sortWithinPartitions("bucket", "kind")
+            settled = dealt.mapInArrow(task(_settled, asked), _COLUMNS)
+            look = None if progress is None else _teller(size, work.buckets, progress)
+            table = collected(spark, settled, _SAID, look, max(1, _AT_ONCE // block_bytes(work.buckets, memory // 4)))
+        done = add_up(work, _parcels(table.to_batches()), len(units), asked.seal, staging)
+        if progress is not None:
+            progress("read", size, size)
+            progress("order", work.buckets, work.buckets)
+        return done
+
+
+@dataclass(frozen=True)
+class _Ingest:
+    """What a task needs. It carries the keys of one store's pseudonyms and files."""
+
+    work: Work
+    units: tuple[Unit, ...]
+    seal: ParcelSeal
+    memory: int
+    staging: Path
+    version: str = __version__
+    said: Said = _SAID
+
+
+def _taken(asked: _Ingest, batches: Batches) -> Iterator[pa.RecordBatch]:
+    """A task of the first stage: its units as parcels."""
+    units = {number: asked.units[number] for batch in batches for number in _ints(batch.column(0))}
+    return _batches(send(asked.work, units, asked.seal, asked.memory // 4))
+
+
+def _settled(asked: _Ingest, batches: Batches) -> Iterator[pa.RecordBatch]:
+    """A task of the second stage: its buckets, one after the other. What senders said of themselves passes through."""
+
+    def said() -> Iterator[Parcel]:
+        for bucket, parcels in groupby(_parcels(batches), key=itemgetter(0)):
+            if bucket == ABOUT:
+                yield from parcels
+            else:
+                yield settle(asked.work, bucket, parcels, asked.seal, asked.memory * 3 // 4, asked.staging)
+
+    return _batches(said())
+
+
+def _parcels(batches: Iterable[pa.RecordBatch]) -> Iterator[Parcel]:
+    for batch in batches:
+        for bucket, kind, payload in zip(_ints(batch.column("bucket")), _ints(batch.column("kind")), batch.column("payload"), strict=True):
+            yield Parcel(bucket, kind, memoryview(payload.as_buffer()).cast("B"))
+
+
+def _ints(column: pa.Array[Any]) -> list[int]:
+    found: list[int] = np.asarray(column).tolist()
+    return found
+
+
+def _batches(parcels: Iterator[Parcel]) -> Iterator[pa.RecordBatch]:
+    """Parcels as batches: whatever a task has made goes on before it makes much more."""
+    rows: list[Parcel] = []
+    size = 0
+    for parcel in parcels:
+        rows.append(parcel)
+        size += len(parcel.payload)
+        if size >= _AT_ONCE:
+            yield _batch(rows)
+            rows, size = [], 0
+    if rows:
+        yield _batch(rows)
+
+
+def _batch(rows: list[Parcel]) -> pa.RecordBatch:
+    columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _PARCELS, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=_PARCELS)
+
+
+def _teller(size: int, buckets: int, progress: ProgressFn) -> Callable[[list[Any]], None]:
+    told: dict[str, int] = {}
+
+    def tell(name: str, stage: Any, total: int) -> None:
+        done = stage.numCompletedTasks * total // max(1, stage.numTasks)
+        if done > told.get(name, -1):
+            told[name] = done
+            progress(name, done, total)
+
+    def look(stages: list[Any]) -> None:
+        if stages:
+            tell("read", stages[0], size)
+        if len(stages) > 1:
+            tell("order", stages[-1], buckets)
+
+    return look
