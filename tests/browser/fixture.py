@@ -15,6 +15,7 @@ import h3
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flockwise import viewer
@@ -38,7 +39,7 @@ def write(folder: Path, *, counties: tuple[str, ...] = NEW_YORK, days: int = 7, 
     _zones(folder, cells)
     truth, work = _population(cells[7], slots, random)
     tables = _presence(folder, cells, slots, truth, random)
-    tables += _flows(folder, cells, work, random)
+    tables += _typical_day(folder, window) + _flows(folder, cells, work, random)
     _certificate(folder, name, window, days, tables)
     return folder
 
@@ -130,6 +131,43 @@ def _presence(folder: Path, cells: dict[int, list[str]], slots: npt.NDArray[np.i
         published = int(shown.sum())
         tables.append(_row("presence", level, n, published, sigma, 2.4 * sigma, error) | {"slots": {"count": len(slots), "minutes": 60, "labels": None}})
     pq.write_table(pa.concat_tables(parts).replace_schema_metadata(_geo("Polygon")), folder / "presence.parquet", compression="zstd")
+    return tables[::-1]
+
+
+def _typical_day(folder: Path, window: Window) -> list[dict[str, Any]]:
+    """Means over days of what presence.parquet holds. A window of one day has none."""
+    found_day = window.slots_of_day(60)
+    if found_day is None:
+        return []
+    places, names = found_day
+    days = np.bincount(places)
+    mean = (places[:, None] == np.arange(24)) / days
+    table = pq.read_table(folder / "presence.parquet")
+    parts, tables = [], []
+    for level in (5, 6, 7):
+        rows = table.filter(pc.equal(table["level"], level))
+        cells = rows["cell"].to_pylist()[:: len(places)]
+        n = 24 * len(cells)
+        found = {c: (np.nan_to_num(rows[c].to_numpy()).reshape(len(cells), -1) @ mean).ravel() for c in ("devices", "lower", "upper", "unbiased")}
+        shown = found["devices"] > {7: 8.0, 6: 16.0, 5: 32.0}[level]
+        parts.append(
+            pa.table(
+                {
+                    "level": pa.array(np.full(n, level), pa.int8()),
+                    "cell": pa.array(np.repeat(cells, 24), pa.string()),
+                    "slot": pa.array(np.tile(np.arange(24), len(cells)), pa.int16()),
+                    "slot_label": [*names] * len(cells),
+                    "days": pa.array(np.tile(days, len(cells)), pa.int16()),
+                    **{c: pa.array(found[c], mask=~shown) for c in ("devices", "lower", "upper")},
+                    "status": pa.array(np.where(shown, "published", "withheld")).dictionary_encode(),
+                    "unbiased": found["unbiased"],
+                    "geometry": pa.array([_wkb(c) for c in cells], pa.binary()).take(pa.array(np.repeat(np.arange(len(cells)), 24))),
+                }
+            )
+        )
+        sigma = {7: 5.2, 6: 10.4, 5: 20.8}[level] / float(days.min()) ** 0.5
+        tables.append(_row("typical_day", level, n, int(shown.sum()), sigma, 8.0, 0.1) | {"slots": {"count": 24, "minutes": None, "labels": list(names)}})
+    pq.write_table(pa.concat_tables(parts).replace_schema_metadata(_geo("Polygon")), folder / "typical_day.parquet", compression="zstd")
     return tables[::-1]
 
 

@@ -79,6 +79,30 @@ def test_play_advances_and_pause_stops(open_report: Open) -> None:
     assert page.locator("#map").screenshot() != before
 
 
+def test_the_typical_day_is_one_switch_away(open_report: Open, artifact: Path) -> None:
+    page = open_report(webgl=False).page
+    lines = page.locator("figure polyline")
+    whole = lines.first.get_attribute("points")
+    page.get_by_role("radio", name="Typical day").check(force=True)
+    expect(page.locator("#slot-label")).to_have_text("Typical day, 08:00–09:00")
+    expect(page.locator("#coverage")).to_contain_text("Means over the days of the window.")
+    assert lines.first.get_attribute("points") != whole
+    assert page.locator("#slot").get_attribute("max") == "23"
+    chosen = page.locator("#zone").input_value()
+    level, index = (int(part) for part in chosen.split(":"))
+    table = pq.read_table(artifact / "typical_day.parquet")
+    rows = [r for r in table.select(["level", "cell", "slot", "devices", "lower", "upper"]).to_pylist() if r["level"] == level and r["slot"] == 8]
+    row = sorted(rows, key=lambda r: str(r["cell"]))[index]
+    assert f"{row['devices']:,.0f} devices" in page.locator("#readout").inner_text()
+    assert f"{row['lower']:,.0f} to {row['upper']:,.0f}" in page.locator("#readout").inner_text()
+    page.locator("#slot").focus()
+    page.keyboard.press("End")
+    expect(page.locator("#slot-label")).to_have_text("Typical day, 23:00–00:00")
+    page.get_by_role("radio", name="Present population").check(force=True)
+    expect(page.locator("#slot-label")).to_have_text("Monday 3 March, 23:00–00:00")
+    assert lines.first.get_attribute("points") == whole
+
+
 def test_keyboard_operates_slider_and_play(open_report: Open) -> None:
     page = open_report(webgl=False).page
     page.locator("#slot").focus()
@@ -241,7 +265,7 @@ def test_without_scripts_the_tables_stand(open_report: Open, browser: object, bu
     page = context.new_page()
     page.goto(built.as_uri())
     assert "needs JavaScript" in page.locator("noscript").inner_text()
-    assert page.locator("#quality-title + p + .scroll tbody tr").count() == 5
+    assert page.locator("#quality-title + p + .scroll tbody tr").count() == 8
     context.close()
 
 
@@ -250,7 +274,7 @@ def test_print_shows_tables_and_hides_controls(open_report: Open) -> None:
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(page.locator(".toolbar")).to_be_hidden()
-    expect(page.locator(".hours")).to_be_visible()
+    expect(page.locator(".hours").first).to_be_visible()
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"

@@ -26,7 +26,7 @@ export class Chart {
   private width = 0;
 
   constructor(
-    private readonly slots: Slot[],
+    private slots: Slot[],
     private readonly height: number,
     onSeek: (slot: number) => void,
   ) {
@@ -38,6 +38,12 @@ export class Chart {
     };
     this.svg.addEventListener("pointerdown", seek);
     this.svg.addEventListener("pointermove", seek);
+  }
+
+  /** Other slots, and their figures. */
+  span(slots: Slot[], series: Series, title: string): void {
+    this.slots = slots;
+    this.show(series, title);
   }
 
   show(series: Series, title: string): void {
@@ -69,7 +75,10 @@ export class Chart {
     this.svg.setAttribute("height", String(this.height));
     this.svg.setAttribute("aria-label", this.title);
     const parts: SVGElement[] = [];
-    const days = this.days();
+    const days = this.slots[0]?.typical ? [] : this.days();
+    this.slots.forEach((slot, i) => {
+      if (slot.typical && slot.wall % (DAY / 4) === 0) parts.push(s("text", { class: "tick", x: edge(i), y: this.height - 8, "text-anchor": i ? "middle" : "start" }, clock(slot.wall)));
+    });
     const perDay = (width - LEFT - RIGHT) / Math.max(1, days.length);
     days.forEach(({ from, to, wall }, k) => {
       const weekend = [0, 6].includes(new Date(wall).getUTCDay());

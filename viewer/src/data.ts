@@ -48,6 +48,8 @@ export interface Slot {
   /** Local wall time as if it were UTC, in milliseconds: use the UTC methods of Date. */
   wall: number;
   end: number;
+  /** A slot of the typical day, whose wall time is that of no day in particular. */
+  typical?: boolean;
 }
 
 export interface Study {
@@ -55,6 +57,8 @@ export interface Study {
   slots: Slot[];
   zones: Zones[];
   presence: Presence[];
+  /** The mean over the days of the window, at the levels of presence; null where the release has none. */
+  typicalDay: { slots: Slot[]; presence: Presence[] } | null;
   flows: Flows[];
   flowSlots: [number, string][];
   box: [number, number, number, number];
@@ -67,6 +71,7 @@ interface Meta {
   zones: { level: number; cells: string[]; names: number[]; areaKm2: number }[];
   names: [string, string][];
   presence: number[];
+  typicalDay: number[];
   flows: number[];
   flowSlots: [number, string][];
   box: [number, number, number, number];
@@ -148,15 +153,15 @@ export async function decode(text: string): Promise<Study> {
     if (!found) throw new Error(`no zones at level ${level}`);
     return found;
   };
-  const wall = block("slots.wall");
   const length = meta.slotMinutes * 60_000;
-  const slots = Array.from(wall, (minute): Slot => ({ wall: minute * 60_000, end: minute * 60_000 + length }));
-  const presence = meta.presence.map((level): Presence => {
-    const key = `presence.${level}`;
+  const slots = Array.from(block("slots.wall"), (minute): Slot => ({ wall: minute * 60_000, end: minute * 60_000 + length }));
+  const ofDay = Array.from(block("slots.day"), (minute): Slot => ({ wall: minute * 60_000, end: minute * 60_000 + length, typical: true }));
+  const matrix = (kind: string, level: number, width: number): Presence => {
+    const key = `${kind}.${level}`;
     const shown = block(`${key}.shown`);
-    const devices = rowsOf(block(`${key}.devices`), slots.length);
-    const lower = rowsOf(block(`${key}.lower`), slots.length);
-    const upper = rowsOf(block(`${key}.upper`), slots.length);
+    const devices = rowsOf(block(`${key}.devices`), width);
+    const lower = rowsOf(block(`${key}.lower`), width);
+    const upper = rowsOf(block(`${key}.upper`), width);
     for (let i = 0; i < devices.length; i++) {
       if (!((shown[i >> 5] ?? 0) & (1 << (i & 31)))) {
         devices[i] = lower[i] = upper[i] = Number.NaN;
@@ -166,7 +171,9 @@ export async function decode(text: string): Promise<Study> {
       }
     }
     return { level, zones: zonesOf(level), devices, lower, upper };
-  });
+  };
+  const presence = meta.presence.map((level) => matrix("presence", level, slots.length));
+  const typicalDay = meta.typicalDay.length ? { slots: ofDay, presence: meta.typicalDay.map((level) => matrix("typical_day", level, ofDay.length)) } : null;
   const flows = meta.flows.map((level): Flows => {
     const key = `flows.${level}`;
     const [origin, destination, slot] = [block(`${key}.origin`), block(`${key}.destination`), block(`${key}.slot`)];
@@ -181,5 +188,5 @@ export async function decode(text: string): Promise<Study> {
     }));
     return { level, zones: zonesOf(level), rows };
   });
-  return { timezone: meta.timezone, slots, zones, presence, flows, flowSlots: meta.flowSlots, box: meta.box, basemap: meta.basemap };
+  return { timezone: meta.timezone, slots, zones, presence, typicalDay, flows, flowSlots: meta.flowSlots, box: meta.box, basemap: meta.basemap };
 }

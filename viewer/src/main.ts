@@ -3,7 +3,7 @@
 import "maplibre-gl/dist/maplibre-gl.css";
 import "./style.css";
 import { Chart } from "./chart.js";
-import { decode, type Study } from "./data.js";
+import { decode, type Slot, type Study } from "./data.js";
 import { FlowPanel } from "./flows.js";
 import { hasWebGl, MapView, type CellPaint, type Picked } from "./map.js";
 import { Model, type LevelChoice, type Zone } from "./model.js";
@@ -14,7 +14,10 @@ import { clock, count, fullName, h, interval, slotLabel, zoneName } from "./text
 const STEP_MS = 600;
 
 class App {
-  private readonly model: Model;
+  private readonly whole: Model;
+  private readonly day: Model | null;
+  /** What is shown: the whole window, or its typical day. */
+  private model: Model;
   private readonly still = matchMedia("(prefers-reduced-motion: reduce)");
   private readonly dark = matchMedia("(prefers-color-scheme: dark)");
   private theme: Theme = "light";
@@ -49,7 +52,8 @@ class App {
     private readonly root: HTMLElement,
     private readonly study: Study,
   ) {
-    this.model = new Model(study);
+    this.whole = this.model = new Model(study);
+    this.day = study.typicalDay && new Model({ ...study, ...study.typicalDay });
     this.flows = new FlowPanel(study, this.model, () => this.draw());
     this.regionChart = new Chart(study.slots, 210, (slot) => this.seek(slot));
     this.zoneChart = new Chart(study.slots, 210, (slot) => this.seek(slot));
@@ -79,22 +83,43 @@ class App {
 
   /** The first slot that starts at 8 in the morning, so that the report opens on a city awake. */
   private start(): number {
-    return Math.max(0, this.study.slots.findIndex((slot) => clock(slot.wall) >= "08:00"));
+    return Math.max(0, this.slots.findIndex((slot) => clock(slot.wall) >= "08:00"));
+  }
+
+  private get slots(): Slot[] {
+    return this.model.study.slots;
+  }
+
+  /** The whole window or the typical day, from the slot at the same time of the day on. */
+  private show(model: Model): void {
+    if (model === this.model) return;
+    const time = clock(this.slots[this.slot]?.wall ?? 0);
+    this.model = model;
+    this.slot = Math.max(0, this.slots.findIndex((slot) => clock(slot.wall) >= time));
+    this.slider.max = String(Math.max(0, this.slots.length - 1));
+    this.fillZones();
+    this.drawRegion();
   }
 
   private layout(): void {
     const { study } = this;
     const modes = h("div", { class: "segments", role: "radiogroup", "aria-label": "What the map shows" });
-    for (const [mode, label, there] of [["presence", "Present population", study.presence.length], ["flows", "Trips between areas", study.flows.length]] as const) {
+    const choices = [
+      ["presence", "Present population", study.presence.length, this.whole],
+      ["presence", "Typical day", this.day ? 1 : 0, this.day],
+      ["flows", "Trips between areas", study.flows.length, null],
+    ] as const;
+    for (const [mode, label, there, model] of choices) {
       if (!there) continue;
       const set = (): void => {
         this.mode = mode;
         this.pause();
+        if (model) this.show(model);
         this.hint(null);
         this.draw();
         this.aim();
       };
-      modes.append(h("label", {}, h("input", { type: "radio", name: "mode", value: mode, checked: mode === this.mode, change: set }), h("span", {}, label)));
+      modes.append(h("label", {}, h("input", { type: "radio", name: "mode", value: label, checked: mode === this.mode && (!model || model === this.model), change: set }), h("span", {}, label)));
     }
     const levels = h("div", { class: "segments", role: "radiogroup", "aria-label": "Level of detail", id: "levels" });
     for (const choice of ["auto" as const, ...study.presence.map((p) => p.level)]) {
@@ -186,7 +211,7 @@ class App {
     if (this.timer) return this.pause();
     this.play.setAttribute("aria-label", "Pause");
     this.play.classList.add("on");
-    this.timer = window.setInterval(() => this.seek((this.slot + 1) % this.study.slots.length), STEP_MS);
+    this.timer = window.setInterval(() => this.seek((this.slot + 1) % this.slots.length), STEP_MS);
   }
 
   private pause(): void {
@@ -251,13 +276,13 @@ class App {
   }
 
   private drawTime(): void {
-    const slot = this.study.slots[this.slot];
+    const slot = this.slots[this.slot];
     if (!slot) return;
     const label = slotLabel(slot);
     this.slotText.textContent = label;
     this.slider.value = String(this.slot);
     this.slider.setAttribute("aria-valuetext", label);
-    this.slider.style.setProperty("--done", `${(100 * this.slot) / Math.max(1, this.study.slots.length - 1)}%`);
+    this.slider.style.setProperty("--done", `${(100 * this.slot) / Math.max(1, this.slots.length - 1)}%`);
   }
 
   private drawCells(): void {
@@ -285,7 +310,8 @@ class App {
     const part = [`${count(own)} of ${count(zones.count)} areas have a figure of their own in this slot`];
     if (this.level === "auto" && coarse) part.push(`${count(coarse)} take the average of the larger area around them`);
     if (none) part.push(`${count(none)} have none`);
-    this.coverage.textContent = `${part.join("; ")}. Too thin figures are withheld.`;
+    const mean = this.model === this.day ? "Means over the days of the window. " : "";
+    this.coverage.textContent = `${mean}${part.join("; ")}. Too thin figures are withheld.`;
     ranked.sort((a, b) => b.devices - a.devices);
     const list = this.busiest.closest(".scroll");
     for (const part of [list, list?.previousElementSibling]) part?.toggleAttribute("hidden", !ranked.length);
@@ -304,7 +330,7 @@ class App {
     const total = this.model.total();
     const coarsest = this.model.coarsest;
     if (!coarsest) return;
-    this.regionChart.show(total, "Devices present in the whole region, by time");
+    this.regionChart.span(this.slots, total, "Devices present in the whole region, by time");
     const gaps = total.missing.reduce((n, v) => n + (v ? 1 : 0), 0);
     const note = document.getElementById("region-note");
     if (!note) return;
@@ -323,7 +349,7 @@ class App {
     if (!this.study.presence.length) return;
     const published = this.model.published(zone);
     let from = zone;
-    for (const table of this.study.presence) {
+    for (const table of this.model.study.presence) {
       if (published || table.level >= zone.level) continue;
       const up = this.model.ancestor(zone, table.level);
       if (up && this.model.published(up)) {
@@ -336,7 +362,7 @@ class App {
     const at = from.index * this.model.slots;
     const series = { devices: source.devices.subarray(at, at + this.model.slots), lower: source.lower.subarray(at, at + this.model.slots), upper: source.upper.subarray(at, at + this.model.slots) };
     this.zoneTitle.textContent = `Chosen area: ${zoneName(zones, zone.index)}`;
-    this.zoneChart.show(series, `Devices present in ${zoneName(zones, zone.index)}, by time, with 90 % intervals`);
+    this.zoneChart.span(this.slots, series, `Devices present in ${zoneName(zones, zone.index)}, by time, with 90 % intervals`);
     this.zoneChart.at(this.slot);
     this.regionChart.at(this.slot);
     const shown = this.model.published(from);

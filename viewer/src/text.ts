@@ -19,6 +19,7 @@ export const dayShort = (ms: number): string => `${dayName(ms).slice(0, 3)} ${ne
 
 export function slotLabel(slot: Slot): string {
   const day = new Date(slot.wall);
+  if (slot.typical) return `Typical day, ${clock(slot.wall)}–${clock(slot.end)}`;
   return `${dayName(slot.wall)} ${day.getUTCDate()} ${MONTHS[day.getUTCMonth()] ?? ""}, ${clock(slot.wall)}–${clock(slot.end)}`;
 }
 

@@ -15,7 +15,7 @@ from flockwise.base.page import BRAND, csp_hash, document
 from flockwise.errors import InternalError
 from flockwise.report._payload import Names
 from flockwise.report._read import Artifact
-from flockwise.report._tables import flow_table, hours_table, levels_table, number, peak, percent, zones_table
+from flockwise.report._tables import day_table, flow_table, hours_table, levels_table, number, peak, percent, zones_table
 
 __all__ = ["page"]
 
@@ -213,6 +213,8 @@ def _figures(artifact: Artifact, names: Names) -> str:
     if hours:
         parts.append(f"<details><summary>Devices present in the whole region, by hour and day</summary>{hours}</details>")
         parts.append(f"<details><summary>Largest areas (r{artifact.presence[-1].level}) at the busiest time</summary>{zones_table(artifact, names)}</details>")
+    if artifact.typical_day:
+        parts.append(f"<details><summary>Devices present in the whole region on the typical day</summary>{day_table(artifact)}</details>")
     if artifact.flows:
         parts.append(f"<details><summary>Largest flows (r{artifact.flows[-1].level})</summary>{flow_table(artifact, names)}<p>{_COVERED}</p></details>")
     parts.append("</section>")

@@ -70,12 +70,14 @@ def payload(artifact: Artifact, names: Names) -> str:
     number = {name: i for i, name in enumerate(known)}
     for zones in artifact.zones:
         _add_zones(blocks, zones)
-    for presence in artifact.presence:
-        _add_presence(blocks, presence)
+    for kind, tables in (("presence", artifact.presence), ("typical_day", artifact.typical_day)):
+        for presence in tables:
+            _add_presence(blocks, kind, presence)
     for flows in artifact.flows:
         _add_flows(blocks, flows)
     timezone = str(artifact.certificate.get("window", {}).get("timezone", "UTC"))
     blocks.add("slots.wall", wall_minutes(artifact.slots, timezone))
+    blocks.add("slots.day", [60 * int(label[:2]) + int(label[3:5]) for label in artifact.day_slots])
     lon = np.concatenate([zones.lon for zones in artifact.zones])
     lat = np.concatenate([zones.lat for zones in artifact.zones])
     box = box_around(lon, lat)
@@ -86,6 +88,7 @@ def payload(artifact: Artifact, names: Names) -> str:
         "zones": [{"level": z.level, "cells": z.cells, "names": [number[name] for name in names[z.level]], "areaKm2": area_km2(z)} for z in artifact.zones],
         "names": known,
         "presence": [p.level for p in artifact.presence],
+        "typicalDay": [p.level for p in artifact.typical_day],
         "flows": [f.level for f in artifact.flows],
         "flowSlots": [[slot, label] for slot, label in artifact.flow_slots.items()],
         "box": [round(v, 4) for v in box],
@@ -121,8 +124,8 @@ def _add_zones(blocks: _Blocks, zones: Zones) -> None:
     blocks.add(f"{key}.ring", np.rint(flat * 1e5))
 
 
-def _add_presence(blocks: _Blocks, presence: Presence) -> None:
-    key = f"presence.{presence.level}"
+def _add_presence(blocks: _Blocks, kind: str, presence: Presence) -> None:
+    key = f"{kind}.{presence.level}"
     shown = ~np.isnan(presence.devices)
     bits = np.packbits(shown.ravel(), bitorder="little")
     blocks.add(f"{key}.shown", np.pad(bits, (0, -len(bits) % 4)).view("<i4"))

@@ -1,10 +1,10 @@
-"""The published folder, as arrays. Reads certificate.json and three Parquet files, and nothing else."""
+"""The published folder, as arrays. Reads certificate.json and its Parquet files, and nothing else."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ Ints = npt.NDArray[np.int64]
 
 _ZONES = ("level", "cell", "parent", "lat", "lon", "geometry")
 _PRESENCE = ("level", "cell", "slot_start", "devices", "lower", "upper", "status")
+_TYPICAL_DAY = ("level", "cell", "slot", "slot_label", "devices", "lower", "upper", "status")
 _FLOWS = ("level", "origin", "destination", "slot", "slot_label", "trips", "lower", "upper")
 
 
@@ -52,7 +53,7 @@ class Zones:
 
 @dataclass(frozen=True)
 class Presence:
-    """Present population of one level: cells x slots, NaN where withheld."""
+    """Present population of one level, or its typical day: cells x slots, NaN where withheld."""
 
     level: int
     devices: Floats
@@ -84,6 +85,8 @@ class Artifact:
         flows: finest level first.
         slots: starts of the presence slots, UTC seconds, ascending.
         flow_slots: labels of the slots of the day by their number.
+        typical_day: finest level first; none if the release has no typical day.
+        day_slots: labels of its slots, in order.
     """
 
     certificate: Mapping[str, Any]
@@ -92,6 +95,8 @@ class Artifact:
     flows: list[Flows]
     slots: Ints
     flow_slots: dict[int, str]
+    typical_day: list[Presence] = field(default_factory=list)
+    day_slots: list[str] = field(default_factory=list)
 
 
 def read(folder: Path) -> Artifact:
@@ -106,13 +111,17 @@ def read(folder: Path) -> Artifact:
     slots: Ints = np.empty(0, dtype=np.int64)
     if (folder / "presence.parquet").exists():
         slots, presence = _presence(_table(folder / "presence.parquet", _PRESENCE), zones)
+    day: list[Presence] = []
+    day_slots: list[str] = []
+    if presence and (folder / "typical_day.parquet").exists():
+        day_slots, day = _typical_day(_table(folder / "typical_day.parquet", _TYPICAL_DAY), zones)
     flows: list[Flows] = []
     labels: dict[int, str] = {}
     if (folder / "flows.parquet").exists():
         flows, labels = _flows(_table(folder / "flows.parquet", _FLOWS), zones, certificate)
     if not presence and not flows:
         raise _broken("REPORT_NO_TABLE", folder, "no presence.parquet and no flows.parquet", "at least one table")
-    return Artifact(certificate, zones, presence, flows, slots, labels)
+    return Artifact(certificate, zones, presence, flows, slots, labels, day, day_slots)
 
 
 def _broken(code: str, path: Path, got: str, expected: str) -> ArtifactError:
@@ -208,19 +217,30 @@ def _positions(texts: list[str | None], index: dict[str, int], path: str) -> Int
 def _presence(table: pa.Table, zones: list[Zones]) -> tuple[Ints, list[Presence]]:
     starts = table["slot_start"].cast(pa.timestamp("s", "UTC")).cast(pa.int64())
     table = table.set_column(table.schema.get_field_index("slot_start"), "slot_start", starts)
-    slots = np.unique(_ints(table, "slot_start"))
+    return _matrices(table, "slot_start", zones, "presence.parquet")
+
+
+def _typical_day(table: pa.Table, zones: list[Zones]) -> tuple[list[str], list[Presence]]:
+    slots, found = _matrices(table, "slot", zones, "typical_day.parquet")
+    labels = dict(zip(_ints(table, "slot").tolist(), _texts(table, "slot_label"), strict=True))
+    return [str(labels[slot]) for slot in slots.tolist()], found
+
+
+def _matrices(table: pa.Table, column_of_slots: str, zones: list[Zones], path: str) -> tuple[Ints, list[Presence]]:
+    """The slots of a table of cells by slots, ascending, and its figures by level."""
+    slots = np.unique(_ints(table, column_of_slots))
     out: list[Presence] = []
     for level in _levels(table):
         rows = _of_level(table, level)
         dictionary = rows["cell"].combine_chunks().dictionary_encode()
         chunk = dictionary if isinstance(dictionary, pa.DictionaryArray) else dictionary.combine_chunks()
-        index = _index(level, zones, "presence.parquet")
-        known = _positions(list(chunk.dictionary.to_pylist()), index, "presence.parquet")
+        index = _index(level, zones, path)
+        known = _positions(list(chunk.dictionary.to_pylist()), index, path)
         cell = known[np.asarray(chunk.indices.to_numpy(zero_copy_only=False), dtype=np.int64)]
-        slot = np.searchsorted(slots, _ints(rows, "slot_start"))
+        slot = np.searchsorted(slots, _ints(rows, column_of_slots))
         shape = (len(index), len(slots))
         if rows.num_rows != shape[0] * shape[1] or np.unique(cell * shape[1] + slot).size != rows.num_rows:
-            raise _broken("REPORT_MISSING_ROWS", Path("presence.parquet"), "a table with gaps", "one row for every cell and slot of a level")
+            raise _broken("REPORT_MISSING_ROWS", Path(path), "a table with gaps", "one row for every cell and slot of a level")
         shown = np.array([status == "published" for status in rows["status"].cast(pa.string()).to_pylist()], dtype=np.bool_)
         matrices = []
         for column in ("devices", "lower", "upper"):

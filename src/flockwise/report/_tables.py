@@ -13,7 +13,7 @@ import numpy.typing as npt
 from flockwise.report._payload import Names, wall_minutes
 from flockwise.report._read import Artifact
 
-__all__ = ["flow_table", "hours_table", "levels_table", "number", "peak", "percent", "zones_table"]
+__all__ = ["day_table", "flow_table", "hours_table", "levels_table", "number", "peak", "percent", "zones_table"]
 
 Floats = npt.NDArray[np.float64]
 _KINDS = {"presence": "Present population", "typical_day": "Typical day", "flows": "Trips between areas"}
@@ -76,9 +76,10 @@ def levels_table(tables: Sequence[Mapping[str, Any]]) -> str:
 
 def _totals(artifact: Artifact) -> tuple[Floats, npt.NDArray[np.int64]] | None:
     """Sum over the coarsest presence level by slot, and how many of its cells are withheld."""
-    if not artifact.presence:
-        return None
-    devices = artifact.presence[-1].devices
+    return _summed(artifact.presence[-1].devices) if artifact.presence else None
+
+
+def _summed(devices: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
     gaps = np.isnan(devices)
     totals: Floats = np.where(gaps.all(axis=0), np.nan, np.nansum(devices, axis=0))
     return totals, np.count_nonzero(gaps, axis=0)
@@ -121,10 +122,22 @@ def hours_table(artifact: Artifact) -> str:
         cells.setdefault((wall.date(), wall.time()), []).append(text)
     rows = [[f"{t:%H:%M}", *(" / ".join(cells.get((d, t), ["–"])) for d in days)] for t in times]
     table = _table("Devices present in the whole region, by hour and day", ["Time", *(f"{d:%a} {d.day} {d:%b}" for d in days)], rows, kind="hours")
+    return table + _sum_note(artifact.presence[-1].level, missing, artifact.presence[-1].devices.shape[0])
+
+
+def day_table(artifact: Artifact) -> str:
+    """Regional sums of the typical day, by slot of the day."""
+    coarsest = artifact.typical_day[-1]
+    totals, missing = _summed(coarsest.devices)
+    rows = [[label.replace("-", "–"), number(round(float(t))) if np.isfinite(t) else "–"] for label, t in zip(artifact.day_slots, totals, strict=True)]
+    table = _table("Devices present in the whole region on the typical day", ["Time", "Mean over the days of the window"], rows, kind="hours")
+    return table + _sum_note(coarsest.level, missing, coarsest.devices.shape[0])
+
+
+def _sum_note(level: int, missing: npt.NDArray[np.int64], areas: int) -> str:
     most = int(missing.max())
-    gaps = f" Up to {most} of {artifact.presence[-1].devices.shape[0]} areas are withheld in a slot and are not in the sum." if most else ""
-    note = f"Sum of the r{artifact.presence[-1].level} areas that have a figure. A sum over areas has no interval of its own here.{gaps}"
-    return f'{table}<p class="note">{note}</p>'
+    gaps = f" Up to {most} of {areas} areas are withheld in a slot and are not in the sum." if most else ""
+    return f'<p class="note">Sum of the r{level} areas that have a figure. A sum over areas has no interval of its own here.{gaps}</p>'
 
 
 def _name(names: Names, level: int, index: int, cell: str) -> str:

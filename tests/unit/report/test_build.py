@@ -124,6 +124,18 @@ def test_a_release_of_one_table_has_a_report(folder: Path, tmp_path: Path, only:
     assert bool(meta["flows"]) == (only == "flows")
 
 
+def test_the_typical_day_is_in_the_page_if_the_release_has_one(folder: Path, tmp_path: Path, text: str) -> None:
+    meta, blocks = unpacked(text)
+    assert meta["typicalDay"] == meta["presence"] == [7, 6, 5]
+    assert blocks["slots.day"].tolist() == [60 * hour for hour in range(24)]
+    assert "on the typical day</summary>" in text
+    copy = changed(folder, tmp_path / "older")
+    (copy / "typical_day.parquet").unlink()
+    page = report.build(copy).read_text(encoding="utf-8")
+    assert unpacked(page)[0]["typicalDay"] == []
+    assert "on the typical day</summary>" not in page
+
+
 def test_everything_withheld_has_a_report(folder: Path, tmp_path: Path) -> None:
     copy = changed(folder, tmp_path / "none")
     table = pq.read_table(copy / "presence.parquet")
@@ -154,6 +166,12 @@ def spoil(copy: Path, how: str) -> None:
         table = pq.read_table(copy / "flows.parquet")
         other = pa.array(["862a10000000000"] * table.num_rows)
         pq.write_table(table.set_column(table.schema.get_field_index("origin"), "origin", other), copy / "flows.parquet")
+    elif how == "missing hour of the day":
+        pq.write_table(pq.read_table(copy / "typical_day.parquet").slice(1), copy / "typical_day.parquet")
+    elif how == "an hour without a time":
+        table = pq.read_table(copy / "typical_day.parquet")
+        noon = pa.array(["noon"] * table.num_rows)
+        pq.write_table(table.set_column(table.schema.get_field_index("slot_label"), "slot_label", noon), copy / "typical_day.parquet")
     elif how == "no tables":
         presence.unlink()
         (copy / "flows.parquet").unlink()
@@ -163,6 +181,8 @@ def spoil(copy: Path, how: str) -> None:
     ("how", "code"),
     [
         ("no certificate", "REPORT_BAD_CERTIFICATE"),
+        ("missing hour of the day", "REPORT_MISSING_ROWS"),
+        ("an hour without a time", "REPORT_NOT_SOUND"),
         ("certificate of another kind", "REPORT_BAD_CERTIFICATE"),
         ("no zones", "REPORT_UNREADABLE"),
         ("cut file", "REPORT_UNREADABLE"),
