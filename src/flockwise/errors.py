@@ -19,10 +19,16 @@ __all__ = [
     "RuleError",
     "StoreError",
     "TrailError",
+    "plain",
 ]
 
 
-_PLAIN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    """A text on one line without control characters: from a name of somebody else they could write over a terminal, or forge a line of a log."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 class FlockwiseError(Exception):
@@ -51,11 +57,7 @@ class FlockwiseError(Exception):
 
     def __init__(self, code: str, *, what: str, got: str = "", expected: str = "", state: str = "", fix: str = "") -> None:
         self.code = code
-        # Names of files come from outside: a control character in one could write over a terminal or forge a line of a log.
-        self.what, self.got = (_PLAIN.sub("\N{REPLACEMENT CHARACTER}", text) for text in (what, got))
-        self.expected = expected
-        self.state = state
-        self.fix = fix
+        self.what, self.got, self.expected, self.state, self.fix = (plain(text) for text in (what, got, expected, state, fix))
         super().__init__(str(self))
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import io
 import json
 
 import h3
+import numpy as np
+import osmium
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyogrio.raw
+import shapely
 import zstandard
+from tests.fuzz.running import folder
 from tests.fuzz.targets import as_csv, as_parquet
+from tests.fuzz.targets_of_places import EXTENT, TODAY
 from tests.unit.artifact import _made as made
+
+from flockwise.governance.places import Review, build, read_tags
 
 __all__ = ["SEEDS", "STUDY", "WORDS"]
 
@@ -56,6 +68,37 @@ _OSM = """<?xml version="1.0"?><osm version="0.6"><node id="1" lat="40.7" lon="-
 <way id="1" version="1"><nd ref="1"/><nd ref="2"/><nd ref="3"/><nd ref="1"/><tag k="amenity" v="school"/></way></osm>"""
 
 
+_SHAPES = np.array([shapely.Point(-74, 40.7), shapely.box(-74.01, 40.7, -74, 40.71), None], object)
+_CATEGORIES = np.array(["medical", "worship", "medical"], object)
+
+
+def _places(ending: str) -> bytes:
+    with folder() as path:
+        name = path / f"places{ending}"
+        if ending == ".gpkg":
+            pyogrio.raw.write(name, shapely.to_wkb(_SHAPES), [_CATEGORIES], ["category"], geometry_type="Unknown", crs="EPSG:4326")
+        elif ending == ".osm.pbf":
+            (path / "places.osm").write_text(_OSM)
+            writer = osmium.SimpleWriter(str(name))
+            for thing in osmium.FileProcessor(str(path / "places.osm")):
+                writer.add(thing)
+            writer.close()
+        elif ending == ".parquet":
+            geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": {"encoding": "WKB", "geometry_types": []}}}
+            table = pa.table({"category": _CATEGORIES, "buffer_m": [700, 0, 800], "geometry": pa.array(shapely.to_wkb(_SHAPES), pa.binary())})
+            pq.write_table(table.replace_schema_metadata({"geo": json.dumps(geo)}), name)
+        else:
+            (path / "places.osm").write_text(_OSM)
+            build([path / "places.osm"], read_tags(), EXTENT, TODAY).reviewed(Review(TODAY, "A. Example", "ab" * 32)).write(name)
+        return name.read_bytes()
+
+
+def _deletions() -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"id": [7, 8, 9], "received": ["2026-06-01", None, "2026-06-02"]}), buffer)
+    return buffer.getvalue()
+
+
 def _certificate() -> bytes:
     tables = made.tables()
     return made.certificate(tables["presence"], tables["flows"]).to_json().encode()
@@ -70,7 +113,18 @@ SEEDS: dict[str, bytes] = {
     "census": ("cell,people\n" + "".join(f"{c},1500\n" for c in _CELLS)).encode(),
     "certificate": _certificate(),
     "gatherings": b"category,lat,lon,from,to,buffer\npolitical,40.7,-74.0,2026-03-02T10:00:00Z,2026-03-02T12:00:00Z,1000\n",
+    "places_geojson": _GEO.replace('"properties": {}', '"properties": {"category": "medical", "buffer_m": 700}').encode(),
+    "places_gpkg": _places(".gpkg"),
+    "places_geoparquet": _places(".parquet"),
+    "places_list": _places(".list"),
     "osm": _OSM.encode(),
+    "osm_pbf": _places(".osm.pbf"),
+    "tags": b'[[category]]\nname = "own"\nlabel = "Own"\nbuffer_m = 700\ntags = ["amenity=clinic|x & access!=private", "a=*"]\n',
+    "recipient": b"Ministry of Transport",
+    "deletions": b"id,received\n7,2026-06-01\n8,2026-06-02\n",
+    "deletions_of_texts": b'id\n"a\nb"\nc\n',
+    "deletions_hashed": "".join(["hash\n", *(hashlib.sha256(bytes([k])).hexdigest() + "\n" for k in range(5))]).encode(),
+    "deletions_parquet": _deletions(),
     "csv": as_csv(),
     "csv_gz": gzip.compress(as_csv(), mtime=0),
     "csv_zst": zstandard.compress(as_csv()),

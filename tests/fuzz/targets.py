@@ -3,78 +3,22 @@
 from __future__ import annotations
 
 import io
-import shutil
-import signal
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
-from typing import Any
+from collections.abc import Callable
 
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
+from tests.fuzz.running import ends_well, folder
+from tests.fuzz.targets_of_places import PLACES
 from tests.unit.store import _made
 
-from flockwise import api, artifact, config
+from flockwise import api, artifact, config, store
 from flockwise.base.region import Region
 from flockwise.census.people import read_census
 from flockwise.config.weights import read_weights
-from flockwise.errors import FlockwiseError, InternalError
-from flockwise.governance.places.gatherings import read_gatherings
-from flockwise.governance.places.sources import _batches
-from flockwise.governance.places.tags import read_tags
+from flockwise.store import keys
+from flockwise.store.suppression import Suppression, folder_of
 
-__all__ = ["TARGETS", "TooSlowError", "as_csv", "as_parquet", "bounded", "ends_well", "folder"]
-
-SECONDS = 20
-
-
-class TooSlowError(BaseException):
-    """A target did not end in time. Not an Exception: nothing may swallow it."""
-
-
-@contextmanager
-def bounded(seconds: int = SECONDS) -> Iterator[None]:
-    """Raises if the block takes longer."""
-
-    def late(_signal: int, _frame: FrameType | None) -> None:
-        raise TooSlowError
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """A folder that is gone afterwards."""
-    path = Path(tempfile.mkdtemp(prefix="flockwise-fuzz-"))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def ends_well(work: Callable[[], Any]) -> str | None:
-    """None, or the code of the FlockwiseError in which the work ended. An InternalError is a bug of ours and goes on."""
-    found: FlockwiseError
-    try:
-        with bounded():
-            work()
-    except InternalError:
-        raise
-    except FlockwiseError as error:
-        found = error
-    else:
-        return None
-    assert found.code.isupper()
-    assert "Traceback" not in str(found)
-    return found.code
+__all__ = ["TARGETS", "as_csv", "as_parquet"]
 
 
 def study(content: bytes) -> str | None:
@@ -132,20 +76,6 @@ def certificate(content: bytes) -> str | None:
         return codes[0]
 
 
-def gatherings(content: bytes) -> str | None:
-    """A list of gatherings."""
-    with folder() as path:
-        (path / "gatherings.csv").write_bytes(content)
-        return ends_well(lambda: read_gatherings(path / "gatherings.csv", 120))
-
-
-def osm(content: bytes) -> str | None:
-    """An extract of OpenStreetMap."""
-    with folder() as path:
-        (path / "extract.osm").write_bytes(content)
-        return ends_well(lambda: list(_batches(path / "extract.osm", read_tags())))
-
-
 def _delivery(name: str, content: bytes) -> str | None:
     text = {"device_type": "text", "time_format": "iso8601"} if ".csv" in name else {}
     with folder() as path:
@@ -178,6 +108,39 @@ def parquet(content: bytes) -> str | None:
     return _delivery("day.parquet", content)
 
 
+def _deletions(name: str, content: bytes, kind: store.Kind, device_type: str) -> str | None:
+    with folder() as path:
+        made = _made.study(path, input={"device_type": device_type})
+        keys.create(made.store.key)
+        (path / name).write_bytes(content)
+        code = ends_well(lambda: store.forget(made, str(path / name), kind=kind))
+        listed = Suppression.open(made, keys.load(made.store.key))
+        # All of a list or nothing: one that is refused leaves no request and nobody barred.
+        assert (listed.number, len(listed.bases())) == (0, 0) if code else listed.number == 1
+        assert {p.name for p in path.iterdir()} <= {name, "key", "region.geojson", folder_of(made).name}
+        return code
+
+
+def deletions(content: bytes) -> str | None:
+    """A list of deletions as CSV."""
+    return _deletions("list.csv", content, "ids", "integer")
+
+
+def deletions_of_texts(content: bytes) -> str | None:
+    """The same, where any bytes are an identifier."""
+    return _deletions("list.csv", content, "ids", "text")
+
+
+def deletions_hashed(content: bytes) -> str | None:
+    """A list of SHA-256 hashes, as an authority gives it out."""
+    return _deletions("list.csv.gz" if content.startswith(b"\x1f\x8b") else "list.csv", content, "hashed", "uuid")
+
+
+def deletions_parquet(content: bytes) -> str | None:
+    """A list as Parquet."""
+    return _deletions("list.parquet", content, "ids", "integer")
+
+
 def as_csv(rows: int = 20) -> bytes:
     """A good delivery."""
     buffer = io.BytesIO()
@@ -193,5 +156,9 @@ def as_parquet(rows: int = 20) -> bytes:
 
 
 TARGETS: dict[str, Callable[[bytes], str | None]] = {
-    t.__name__: t for t in (study, supplier, region, cells, weights, census, certificate, gatherings, osm, csv, csv_gz, csv_zst, parquet)
-}
+    t.__name__: t
+    for t in (
+        *(study, supplier, region, cells, weights, census, certificate, csv, csv_gz, csv_zst, parquet),
+        *(deletions, deletions_of_texts, deletions_hashed, deletions_parquet),
+    )
+} | PLACES

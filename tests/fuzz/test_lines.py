@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fuzz.targets import as_csv, folder
+from tests.fuzz.running import folder
+from tests.fuzz.targets import as_csv
 from tests.unit.store import _made
 
 from flockwise.store import csvfile

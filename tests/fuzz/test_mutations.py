@@ -11,7 +11,8 @@ from tests.fuzz.seeds import SEEDS, WORDS
 from tests.fuzz.targets import TARGETS
 
 # Examples of a short run; `make fuzz` runs for as long as it is told.
-EXAMPLES = {"csv": 40, "csv_gz": 25, "csv_zst": 25, "parquet": 60, "certificate": 40}
+EXAMPLES = {"csv": 40, "csv_gz": 25, "csv_zst": 25, "parquet": 60, "certificate": 40, "places_gpkg": 60, "recipient": 60}
+EXAMPLES |= dict.fromkeys(("deletions", "deletions_of_texts", "deletions_hashed", "deletions_parquet"), 60)
 
 
 @st.composite

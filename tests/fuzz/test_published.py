@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from tests.conftest import World
+from tests.fuzz.running import bounded, ends_well, folder
 from tests.fuzz.seeds import WORDS
-from tests.fuzz.targets import bounded, ends_well, folder
 
 from flockwise import api, artifact, config, forecast, record, release
 from flockwise.errors import ConfigError, DataError, FlockwiseError

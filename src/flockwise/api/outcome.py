@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from flockwise.errors import plain
+
 __all__ = ["Outcome", "Progress"]
 
 Progress = Callable[[str, int, int], None]
@@ -30,7 +32,7 @@ class Outcome:
         return {"title": self.title, **self.facts, "notes": list(self.notes)}
 
     def __str__(self) -> str:
-        return "\n".join([self.title, *_lines(self.facts, 2), *self.notes])
+        return "\n".join(plain(line) for line in [self.title, *_lines(self.facts, 2), *self.notes])
 
 
 def _lines(facts: dict[str, Any], indent: int) -> list[str]:

@@ -86,11 +86,10 @@ def forget(
         facts = store.forget(study, deletions, kind=kind, column=column, received=received, progress=progress)
         if deletions is not None:
             trail.record(study, "forget_received", {day: facts[day] for day in ("received", "stop_by", "delete_by")})
-    return Outcome(
-        "Forgotten.",
-        facts,
-        ("What was published before can't be recalled.", "Copies that you made yourself, such as backups of the store, are yours to delete."),
-    )
+    notes = ["What was published before can't be recalled.", "Copies that you made yourself, such as backups of the store, are yours to delete."]
+    if facts.get("entries_that_are_no_identifier"):
+        notes.insert(0, "Rows without an identifier were passed over, all others were carried out. Ask who sent the list: what those rows ask for stays due.")
+    return Outcome("Forgotten.", facts, tuple(notes))
 
 
 def purge(study_path: Path, *, early: bool = False) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -34,7 +35,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 def show(result: Result, as_json: bool) -> None:
     """Prints a result on stdout."""
-    click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2) if as_json else str(result))
+    click.echo(_as_json(result.as_dict()) if as_json else str(result))
+
+
+def _as_json(content: dict[str, Any]) -> str:
+    """JSON whose letters are as they are and whose control characters are escaped, those of a terminal that JSON allows among them."""
+    text = json.dumps(content, ensure_ascii=False, indent=2)
+    return "\n".join(re.sub(r"[^\x20-\x7e\w]", lambda found: json.dumps(found[0])[1:-1], line) for line in text.split("\n"))
 
 
 def command_errors(function: Callable[P, None]) -> Callable[P, None]:
@@ -68,7 +75,7 @@ def _bug(error: Exception) -> InternalError:
 
 
 def _fail(error: FlockwiseError, as_json: bool) -> None:
-    click.echo(json.dumps({"error": error.as_dict()}, ensure_ascii=False, indent=2) if as_json else f"Error: {error}", err=True)
+    click.echo(_as_json({"error": error.as_dict()}) if as_json else f"Error: {error}", err=True)
     sys.exit(error.exit_code)
 
 

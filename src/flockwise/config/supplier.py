@@ -118,7 +118,7 @@ def read_supplier(path: Path) -> Reading:
     try:
         with path.open("rb") as file:
             raw = file.read(_LARGEST + 1)
-    except OSError:
+    except (OSError, ValueError):  # a ValueError is of the path: it holds a zero byte
         return Reading(found=False, open=("there is no such file, or it can't be read",))
     if len(raw) > _LARGEST:
         return Reading(open=("the file is larger than a megabyte",))

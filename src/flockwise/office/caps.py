@@ -172,7 +172,7 @@ def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ConfigError("CAPS_NOT_FOUND", what="The caps file can't be read.", got=f"{path}: {type(error).__name__}") from error
     if len(content) > _LARGEST:
         raise ConfigError("CAPS_INVALID", what="The caps file is too large to be one.", got=str(path))

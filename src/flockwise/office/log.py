@@ -125,7 +125,7 @@ def certificate_digest(folder: Path) -> str:
     """
     try:
         return hashlib.sha256((folder / "certificate.json").read_bytes()).hexdigest()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ArtifactError("ARTIFACT_NOT_FOUND", what="There is no certificate in this folder.", got=str(folder)) from error
 
 

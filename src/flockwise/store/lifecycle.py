@@ -65,12 +65,13 @@ def forget(
     listed = None
     if address is not None:
         names = Pseudonyms(study.input.device_type, window=known.ring.window, marks=Keyring.new().marks, dataset=known.ring.window)
-        found = read_list(address, kind, study.input.device_type, names, column)
-        received, listed = min(d for d in (received, found.received, today) if d is not None), found.bases
+        found = read_list(address, kind, study.input.device_type, names, column, received)
+        received, listed = min(found.received or today, today), found.bases
         late = today > received + timedelta(days=STOP_DAYS)
         facts = {
             "entries_of_the_list": found.entries,
             "entries_that_are_no_identifier": found.unreadable,
+            "entries_without_a_day": found.undated,
             "received": received.isoformat(),
             "stop_by": (received + timedelta(days=STOP_DAYS)).isoformat(),
             "use_stopped": today.isoformat() + (f" (later than {STOP_DAYS} days)" if late else ""),

@@ -19,7 +19,7 @@ from flockwise.store.auctions import refuse_auctions
 from flockwise.store.kinds import check_types
 from flockwise.store.sources import SourceFile, unreadable
 
-__all__ = ["OpenFile", "Piece", "broken", "file_schema", "open_file", "open_part", "row_groups"]
+__all__ = ["OpenFile", "Piece", "broken", "file_schema", "open_file", "open_part", "parquet_batches", "row_groups", "short_texts"]
 
 BATCH_ROWS = 1 << 17
 READ_AHEAD = 1 << 18
@@ -172,20 +172,27 @@ def _parquet_schema(source: SourceFile) -> pa.Schema:
         return file.schema_arrow
 
 
-def _parquet(opened: OpenFile, mapping: Input, first: int, end: int | None) -> Iterator[Piece]:
-    schema = _parquet_schema(opened.source)
+def parquet_batches(source: SourceFile, columns: list[str], rows: int, first: int = 0, end: int | None = None) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Columns of a Parquet file's row groups, some rows at a time, for `short_texts`; and the share of the file that has been read with them."""
+    schema = _parquet_schema(source)
     # A text of a megabyte can stand in every row and once in the file. Read as a dictionary it is met before it is written out (and that is faster, too).
-    texts = [c for c in mapping.columns if pa.types.is_string(t := schema.field(c).type) or pa.types.is_binary(t)]
-    with _parquet_file(opened.source, texts) as file:
+    texts = [c for c in columns if pa.types.is_string(t := schema.field(c).type) or pa.types.is_binary(t)]
+    with _parquet_file(source, texts) as file:
         total, done = max(file.metadata.num_rows, 1), 0
         groups = list(range(file.metadata.num_row_groups)[first:end])
-        for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=mapping.columns, use_threads=False):
+        for batch in file.iter_batches(rows, row_groups=groups, columns=columns, use_threads=False):
             done += batch.num_rows
-            opened.position = done / total
-            yield partial(_with_short_texts, batch)
+            yield batch, done / total
 
 
-def _with_short_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _parquet(opened: OpenFile, mapping: Input, first: int, end: int | None) -> Iterator[Piece]:
+    for batch, share in parquet_batches(opened.source, mapping.columns, BATCH_ROWS, first, end):
+        opened.position = share
+        yield partial(short_texts, batch)
+
+
+def short_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with its texts written out, without those that are longer than any identifier, time or code."""
     return pa.RecordBatch.from_arrays([_written_out(column) for column in batch.columns], names=batch.schema.names)
 
 

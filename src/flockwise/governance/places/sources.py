@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
@@ -73,7 +75,7 @@ def _sha256(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError is of the path: it holds a zero byte
         _unreadable(path, type(error).__name__, error)
 
 
@@ -93,7 +95,7 @@ def _batches(path: Path, table: TagTable) -> Iterator[Batch]:
     try:
         for batch, geometry in reader(path):
             yield _checked(batch, geometry, path, table)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, pa.ArrowException, shapely.errors.ShapelyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, pa.ArrowException, sqlite3.Error, shapely.errors.ShapelyError) as error:
         _unreadable(path, type(error).__name__, error)
 
 
@@ -146,6 +148,7 @@ def _ogr(path: Path) -> Iterator[tuple[pa.RecordBatch, str]]:
     if path.suffix.casefold() == ".gpkg":
         if not head.startswith(b"SQLite format 3\0"):
             raise ValueError("not a GeoPackage")
+        _only_tables(path)
     elif not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         raise ValueError("not GeoJSON")
     local = path.resolve()
@@ -156,6 +159,13 @@ def _ogr(path: Path) -> Iterator[tuple[pa.RecordBatch, str]]:
             _other_system(path, str(meta["crs"]))
         for batch in reader:
             yield batch, meta["geometry_name"] or "wkb_geometry"
+
+
+def _only_tables(path: Path) -> None:
+    """Refuses a GeoPackage with a view: a query of somebody else, which may never end, would run when it is read."""
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as file:
+        if file.execute("SELECT 1 FROM sqlite_master WHERE type = 'view'").fetchone():
+            raise ValueError("a view")
 
 
 def _parquet(path: Path) -> Iterator[tuple[pa.RecordBatch, str]]:

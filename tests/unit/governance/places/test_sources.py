@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -144,6 +146,8 @@ VRT = '<OGRVRTDataSource><OGRVRTLayer name="x"><SrcDataSource>/etc/passwd</SrcDa
         ("a.osm.pbf", "nonsense", "PLACES_UNREADABLE"),
         ("a.parquet", "nonsense", "PLACES_UNREADABLE"),
         ("a.csv", "category,lat,lon", "PLACES_UNREADABLE"),
+        ("a.shp", "shapefile", "PLACES_UNREADABLE"),
+        ("a.vrt", VRT, "PLACES_UNREADABLE"),
     ],
 )
 def test_what_can_not_be_used_is_refused_as_a_whole(tmp_path: Path, name: str, content: str, code: str) -> None:
@@ -155,3 +159,27 @@ def test_what_can_not_be_used_is_refused_as_a_whole(tmp_path: Path, name: str, c
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="PLACES_UNREADABLE"):
         build([tmp_path / "none.osm"], read_tags(), EXTENT, TODAY)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS fid, NULL AS geom, 'court' AS category FROM c",
+        "SELECT fid, geom, gdal_get_pixel_value('/vsicurl/http://localhost/a.tif', 1, 'pixel', 1, 1) AS category FROM a",
+        "SELECT fid, geom, category FROM a",
+    ],
+)
+def test_a_geopackage_whose_layer_is_a_query_is_refused_before_it_runs(tmp_path: Path, query: str) -> None:
+    import pyogrio.raw
+
+    path = tmp_path / "a.gpkg"
+    shape = np.array([shapely.Point(LON, LAT)], object)
+    pyogrio.raw.write(path, shapely.to_wkb(shape), [np.array(["court"], object)], ["category"], geometry_type="Unknown", crs="EPSG:4326")
+    assert build([path], read_tags(), EXTENT, TODAY).categories == ["court"]
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(
+            f"CREATE VIEW b AS {query}; UPDATE gpkg_contents SET table_name = 'b', identifier = 'b';"
+            "UPDATE gpkg_geometry_columns SET table_name = 'b'; DELETE FROM gpkg_ogr_contents;"
+        )
+    with pytest.raises(DataError, match="PLACES_UNREADABLE"):
+        build([path], read_tags(), EXTENT, TODAY)
