@@ -158,11 +158,13 @@ def test_no_value_of_one_device_takes_rows_of_others(note: str, at: int, tmp_pat
 
 @pytest.mark.parametrize(("length", "stored"), [(LONGEST, 1), (LONGEST + 1, 0)])
 @pytest.mark.parametrize("before", [0, 1 << 20, csvfile.BLOCK - 5000, csvfile.BLOCK - (1 << 19), csvfile.BLOCK + 1])
-@pytest.mark.parametrize("mark", ["x", "\n"])
-def test_how_long_a_row_may_be_does_not_depend_on_where_it_stands(length: int, stored: int, before: int, mark: str, tmp_path: Path) -> None:
-    start = b'odd,2026-03-02T10:00:00Z,40.7,-74.0,"'
+@pytest.mark.parametrize(("mark", "quote"), [("x", b'"'), ("\n", b'"'), ("x", b"")])
+def test_how_long_a_row_may_be_does_not_depend_on_where_it_stands(length: int, stored: int, before: int, mark: str, quote: bytes, tmp_path: Path) -> None:
+    start = b"odd,2026-03-02T10:00:00Z,40.7,-74.0," + quote
     filler = b"," * 99 + b"\n"
-    content = b"device_id,ts,lat,lon,note\n" + filler * (before // len(filler)) + start + mark.encode() * (length - len(start) - 2) + b'"\n' + filler
+    content = (
+        b"device_id,ts,lat,lon,note\n" + filler * (before // len(filler)) + start + mark.encode() * (length - len(start + quote) - 1) + quote + b"\n" + filler
+    )
     (tmp_path / "a.csv").write_bytes(content)
     read = [piece.parse(["device_id"]) for piece in csvfile.pieces(find([str(tmp_path / "a.csv")])[0])]
     assert [v for batch, _ in read for v in batch.column(0).to_pylist()] == [b"odd"] * stored

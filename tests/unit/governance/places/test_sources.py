@@ -161,24 +161,19 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         build([tmp_path / "none.osm"], read_tags(), EXTENT, TODAY)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS fid, NULL AS geom, 'court' AS category FROM c",
-        "SELECT fid, geom, gdal_get_pixel_value('/vsicurl/http://localhost/a.tif', 1, 'pixel', 1, 1) AS category FROM a",
-        "SELECT fid, geom, category FROM a",
-    ],
-)
-def test_a_geopackage_whose_layer_is_a_query_is_refused_before_it_runs(tmp_path: Path, query: str) -> None:
+@pytest.mark.parametrize("category", ["'court'", "(WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c)"])
+def test_a_geopackage_whose_layer_is_a_query_is_refused_before_it_runs(tmp_path: Path, category: str) -> None:
     import pyogrio.raw
 
     path = tmp_path / "a.gpkg"
     shape = np.array([shapely.Point(LON, LAT)], object)
-    pyogrio.raw.write(path, shapely.to_wkb(shape), [np.array(["court"], object)], ["category"], geometry_type="Unknown", crs="EPSG:4326")
+    pyogrio.raw.write(path, shapely.to_wkb(shape), [np.array(["court"], object)], ["category"], geometry_type="Unknown", crs="EPSG:4326", SPATIAL_INDEX="NO")
     assert build([path], read_tags(), EXTENT, TODAY).categories == ["court"]
     with closing(sqlite3.connect(path)) as file:
+        geometry = file.execute("SELECT hex(geom) FROM a").fetchone()[0]
         file.executescript(
-            f"CREATE VIEW b AS {query}; UPDATE gpkg_contents SET table_name = 'b', identifier = 'b';"
+            f"DROP TABLE a; CREATE VIEW b AS SELECT 1 AS fid, x'{geometry}' AS geom, {category} AS category;"
+            "UPDATE gpkg_contents SET table_name = 'b', identifier = 'b';"
             "UPDATE gpkg_geometry_columns SET table_name = 'b'; DELETE FROM gpkg_ogr_contents;"
         )
     with pytest.raises(DataError, match="PLACES_UNREADABLE"):
