@@ -14,7 +14,7 @@ import flockwise
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["study", "weights"])
+@pytest.mark.parametrize("name", ["study", "deletions"])
 def test_a_short_run(name: str) -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(flockwise.__file__).parents[1]), str(ROOT)])}
     done = subprocess.run(
