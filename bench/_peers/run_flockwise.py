@@ -45,6 +45,9 @@ def main() -> None:
     study, out, sources = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
     stages = Stages()
     stages.part = "import"
+    from flockwise.base.machine import collect_rarely
+
+    collect_rarely()  # as the command line does
     # The api imports these when they are used; here they belong to the time of imports.
     from flockwise import api, engines, release, store  # noqa: F401 (see above)
 

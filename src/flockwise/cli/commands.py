@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from flockwise import __version__
+from flockwise.base.machine import collect_rarely
 from flockwise.cli.lazy import api
 from flockwise.cli.output import command_errors, json_option, progress, show
 
@@ -26,6 +27,7 @@ def main() -> None:
 
     Exit codes: 0 done, 2 usage or configuration, 3 refused by a rule, 4 bad data, 5 our bug.
     """
+    collect_rarely()
 
 
 @main.command()

@@ -41,14 +41,15 @@ def order(pings: pa.Table, rules: Rules) -> tuple[pa.Table, dict[str, int]]:
 
 def is_ordered(pings: Columns) -> bool:
     """Whether the rows are in PING_ORDER and no two are equal."""
-    return bool(_is_ordered(*pings))
+    return int(_equal(*pings)) == 0
 
 
 def ordered(pings: Columns) -> Columns:
     """The rows in PING_ORDER, exact duplicates dropped."""
-    if not len(pings.t_us):
+    equal = int(_equal(*pings))
+    if not equal:
         return pings
-    by = _permutation(pings)
+    by = np.arange(len(pings.t_us)) if equal > 0 else _permutation(pings)
     out = columns_from(np.empty_like(column) for column in pings)
     n = _gather(by, *pings, *out)
     return out if n == len(by) else columns_from(column[:n] for column in out)
@@ -162,8 +163,10 @@ def _settle_ties(packed: Ints, by: Ints, cell: Ints, lat: Ints32, lon: Ints32, a
     return True
 
 
-@kernel(types.boolean, *_COLUMNS)
-def _is_ordered(hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32, cell: Ints) -> bool:
+@kernel(types.int64, *_COLUMNS)
+def _equal(hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32, cell: Ints) -> int:
+    """How many rows are equal to the one before them; -1 if any comes before it in PING_ORDER."""
+    equal = 0
     for i in range(1, len(t)):
         if hi[i] != hi[i - 1]:
             rises = hi[i] > hi[i - 1]
@@ -177,11 +180,14 @@ def _is_ordered(hi: Ints, lo: Ints, t: Ints, lat: Ints32, lon: Ints32, accuracy:
             rises = lat[i] > lat[i - 1]
         elif lon[i] != lon[i - 1]:
             rises = lon[i] > lon[i - 1]
-        else:
+        elif accuracy[i] != accuracy[i - 1]:
             rises = accuracy[i] > accuracy[i - 1]
+        else:
+            rises = True
+            equal += 1
         if not rises:
-            return False
-    return True
+            return -1
+    return equal
 
 
 @kernel(types.void, I64, I64_IN, types.int64, types.int64, I64)

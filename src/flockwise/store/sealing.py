@@ -64,6 +64,7 @@ class Sealer:
             use_dictionary=distinct,
             write_statistics=False,
             row_group_size=1 << 20,
+            write_batch_size=1 << 16,  # 1,024 by default: a twelfth of the time of encoding
             encryption_properties=factory.file_encryption_properties(pe.KmsConnectionConfig(), how),
         )
         return memoryview(sink.getvalue())

@@ -13,13 +13,13 @@ import pyarrow as pa
 from flockwise.base.schemas import STORED_PINGS
 from flockwise.errors import InternalError
 from flockwise.governance import REASONS
+from flockwise.store.arranging import arranged, distinct
 from flockwise.store.capping import capped, full_of, within
 from flockwise.store.optouts import OptOuts, reasons_in
 from flockwise.store.pseudonym import Pseudonyms
-from flockwise.store.renaming import distinct, rename
 from flockwise.store.report import Counts
 from flockwise.store.sealing import Sealer
-from flockwise.store.spill import WORDS, unpack
+from flockwise.store.spill import WORDS
 
 __all__ = ["DICTIONARY", "ORDERING_BYTES", "OrderFn", "Rows", "Settling", "file_name"]
 
@@ -117,14 +117,14 @@ class Settling:
         which, high, low = distinct(packed)
         bases = self.pseudonyms.bases(high, low)
         reasons = reasons_in(suppressed, *bases)
-        rename(packed, which, *self.pseudonyms.of_bases(*bases))
         if reasons.any():
             of_rows = reasons[which]
             counted = np.bincount(of_rows, minlength=len(REASONS))
             counts.reasons[1:] += counted[1:]
             counts.reasons[0] -= len(packed) - int(counted[0])
-            packed = packed[of_rows == 0]
-        return unpack(packed, self.cells)
+            stays = of_rows == 0
+            packed, which = packed[stays], which[stays]
+        return arranged(packed, which, *self.pseudonyms.of_bases(*bases), self.cells)
 
     def _merge(self, kept: pa.Table | None, new: list[pa.Table], counts: Counts, final: bool) -> pa.Table | None:
         tables = ([] if kept is None else [kept]) + [t for t in new if t.num_rows]

@@ -10,16 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from numba import njit
 
-from flockwise.base.schemas import STORED_PINGS
 from flockwise.errors import InternalError
 from flockwise.governance import Verdict
 from flockwise.store.columns import Batch
 from flockwise.store.sealing import BrokenSealError, SpillSeal
 
-__all__ = ["ROW_BYTES", "WORDS", "Part", "Parts", "Spill", "load", "scatter", "spill_path", "unpack"]
+__all__ = ["ROW_BYTES", "WORDS", "Part", "Parts", "Spill", "load", "scatter", "spill_path"]
 
 Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
@@ -170,17 +168,6 @@ def load(bucket: int, spills: list[Spill]) -> Parts:
     return Parts(parts)
 
 
-def unpack(packed: Ints, cells: Ints) -> pa.Table:
-    """Packed rows as a table of STORED_PINGS, in the order given."""
-    n = len(packed)
-    wide: list[Ints] = [np.empty(n, np.int64) for _ in range(4)]
-    narrow: list[Ints32] = [np.empty(n, np.int32) for _ in range(3)]
-    high, low, t_us, cell = wide
-    lat, lon, accuracy = narrow
-    _unpack(packed, cells, high, low, t_us, cell, lat, lon, accuracy)
-    return pa.table([high, low, t_us, lat, lon, accuracy, cell], schema=STORED_PINGS)
-
-
 @njit(nogil=True, cache=True)
 def scatter(
     high: Ints,
@@ -213,12 +200,3 @@ def scatter(
         if k + 1 == capacity:
             return i + 1, int(b)
     return len(high), -1
-
-
-@njit(nogil=True, cache=True)
-def _unpack(packed: Ints, cells: Ints, high: Ints, low: Ints, t_us: Ints, cell: Ints, lat: Ints32, lon: Ints32, accuracy: Ints32) -> None:
-    for i in range(len(packed)):
-        high[i], low[i], t_us[i] = packed[i, 0], packed[i, 1], packed[i, 2]
-        lat[i], lon[i] = np.int32(packed[i, 3] >> 32), np.int32(packed[i, 3])
-        accuracy[i] = np.int32(packed[i, 4] >> 32)
-        cell[i] = cells[np.int32(packed[i, 4])]

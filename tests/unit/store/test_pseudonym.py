@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from flockwise.store import keys
 from flockwise.store.pseudonym import Pseudonyms, cmac_fixed
-from flockwise.store.renaming import distinct, rename
 
 RFC_KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
 RFC_TEXT = bytes.fromhex("6bc1bee22e409f96e93d7e117393172a")
@@ -102,17 +101,6 @@ def test_kinds_data_sets_windows_and_tags_are_unrelated() -> None:
     assert len({m.of_integers(one)[0][0] for m in made}) == 4
     assert len({m.bases_of_hashes(np.zeros((1, 16), np.uint8))[0][0] for m in made}) == 4
     assert len({m.of_bases(one, one)[0][0] for m in made}) == 2
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=60))
-def test_each_device_of_packed_rows_once(pairs: list[tuple[int, int]]) -> None:
-    packed = np.array([[a, b, 9, 9, 9] for a, b in pairs], np.int64).reshape(-1, 5)
-    which, high, low = distinct(packed)
-    assert list(zip(high[which].tolist(), low[which].tolist(), strict=True)) == pairs
-    assert len(set(zip(high.tolist(), low.tolist(), strict=True))) == len(high)
-    rename(packed, which, high + 100, low + 200)
-    assert packed[:, :3].tolist() == [[a + 100, b + 200, 9] for a, b in pairs]
 
 
 def test_parts_of_a_derived_key_can_not_be_shifted() -> None:
