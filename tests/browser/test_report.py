@@ -103,6 +103,18 @@ def test_the_typical_day_is_one_switch_away(open_report: Open, artifact: Path) -
     assert lines.first.get_attribute("points") == whole
 
 
+def test_what_sensitive_places_cut_is_said_for_the_region_and_for_an_area(open_report: Open) -> None:
+    page = open_report(webgl=False).page
+    expect(page.locator("#facts")).to_contain_text("Around sensitive places7.1 %of the region's area, about: nobody there is counted in any figure")
+    values = page.locator("#zone option").evaluate_all("options => options.map(o => [o.value, o.text])")
+    digit = {value: int(text.split(" · ")[1].split(" ")[0].ljust(15, "f"), 16) >> 24 & 7 for value, text in values}
+    cut, whole = (next(v for v, d in digit.items() if (d == 3) is some) for some in (True, False))
+    page.locator("#zone").select_option(cut)
+    expect(page.locator("#readout")).to_contain_text("About 50 % of this area lies around sensitive places: nobody there is counted")
+    page.locator("#zone").select_option(whole)
+    expect(page.locator("#readout")).not_to_contain_text("sensitive places")
+
+
 def test_keyboard_operates_slider_and_play(open_report: Open) -> None:
     page = open_report(webgl=False).page
     page.locator("#slot").focus()

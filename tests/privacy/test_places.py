@@ -140,6 +140,21 @@ def test_someone_in_sensitive_places_alone_is_in_no_sum_of_any_study(tmp_path: P
         assert exact.any()
 
 
+def test_what_is_published_of_the_cut_is_the_same_whoever_is_in_the_data(tmp_path: Path) -> None:
+    """Shares are of area: no ping is counted for them, so that neighbours give the same bytes and nothing has to be charged."""
+    someone = days("someone", [(HOME, 0, 8), (CLINIC, 9, 11), (WORK, 12, 17)])
+    found = []
+    for name, pings in (("with", others(5) + someone), ("without", others(5))):
+        study = make(tmp_path / name)
+        api.places_review(study, "a test")
+        ingest(study, pings)
+        api.release(study, tmp_path / name / "out")
+        certificate = json.loads((tmp_path / name / "out" / "certificate.json").read_text())
+        found.append((certificate["places"], (tmp_path / name / "out" / "zones.parquet").read_bytes()))
+    assert found[0] == found[1]
+    assert found[0][0]["area_cut"] > 0
+
+
 @pytest.mark.rule(11)
 def test_one_delivery_or_two_make_no_difference(tmp_path: Path) -> None:
     patient = days("patient", [(CLINIC, 0, 2), (HOME, 3, 6), (CLINIC, 7, 9)])

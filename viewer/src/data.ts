@@ -11,6 +11,8 @@ export interface Zones {
   lat: Float64Array;
   /** Vertices of each cell, [lon, lat] pairs, not closed. */
   rings: [number, number][][];
+  /** About how many per cent of each cell lie around sensitive places. */
+  cut: Int32Array;
   areaKm2: number;
 }
 
@@ -145,6 +147,7 @@ export async function decode(text: string): Promise<Study> {
       lon: Float64Array.from(block(`${key}.lon`), (v) => v / 1e5),
       lat: Float64Array.from(block(`${key}.lat`), (v) => v / 1e5),
       rings,
+      cut: block(`${key}.cut`),
       areaKm2: z.areaKm2,
     };
   });

@@ -9,7 +9,7 @@ import { hasWebGl, MapView, type CellPaint, type Picked } from "./map.js";
 import { Model, type LevelChoice, type Zone } from "./model.js";
 import { figure, legend, zoneOptions } from "./parts.js";
 import { breaks, classOf, palette, rgb, type Theme } from "./scale.js";
-import { clock, count, fullName, h, interval, slotLabel, zoneName } from "./text.js";
+import { clock, count, fullName, h, interval, leftOut, slotLabel, zoneName } from "./text.js";
 
 const STEP_MS = 600;
 
@@ -376,12 +376,13 @@ class App {
     const zone = picked.zone;
     const zones = zone ? this.model.zones(zone.level) : undefined;
     if (!zone || !zones) return [];
-    const head = fullName(zones, zone.index);
-    if (this.mode === "flows") return [head];
+    const [head, cut] = [fullName(zones, zone.index), leftOut(zones, zone.index)];
+    if (this.mode === "flows") return [head, ...cut];
     const figure = this.model.shown(zone, this.slot, this.level);
-    if (figure.level === null) return [head, "Withheld"];
+    if (figure.level === null) return [head, "Withheld", ...cut];
     const band = `90 % interval ${interval(figure.lower, figure.upper)}`;
-    return figure.level === zone.level ? [head, `${count(figure.devices)} devices`, band] : [head, "Withheld at this level", `Larger area (r${figure.level}): ${count(figure.devices)} devices`, band];
+    const figures = figure.level === zone.level ? [`${count(figure.devices)} devices`] : ["Withheld at this level", `Larger area (r${figure.level}): ${count(figure.devices)} devices`];
+    return [head, ...figures, band, ...cut];
   }
 
   private hint(picked: Picked | null): void {

@@ -3,7 +3,7 @@
 import type { Zones } from "./data.js";
 import type { Model, Zone } from "./model.js";
 import { palette, type Theme } from "./scale.js";
-import { count, fullName, h, interval, zoneName } from "./text.js";
+import { count, fullName, h, interval, leftOut, zoneName } from "./text.js";
 
 /** The list of areas by place, the most present first. */
 export function zoneOptions(model: Model, zones: Zones): HTMLElement[] {
@@ -45,7 +45,8 @@ export function figure(model: Model, zone: Zone, slot: number): HTMLElement[] {
   const zones = model.zones(zone.level);
   const shown = model.shown(zone, slot, "auto");
   const name = h("p", { class: "quiet-text" }, zones ? `${fullName(zones, zone.index)} (r${zone.level})` : "");
-  if (shown.level === null) return [h("p", { class: "big" }, "withheld"), name];
+  const cut = (zones ? leftOut(zones, zone.index) : []).map((text) => h("p", { class: "quiet-text" }, text));
+  if (shown.level === null) return [h("p", { class: "big" }, "withheld"), name, ...cut];
   const whose = shown.level === zone.level ? "" : ` in the larger area (r${shown.level}); this one is withheld`;
-  return [h("p", { class: "big" }, count(shown.devices), h("small", {}, ` devices${whose}`)), h("p", {}, `90 % interval ${interval(shown.lower, shown.upper)}`), name];
+  return [h("p", { class: "big" }, count(shown.devices), h("small", {}, ` devices${whose}`)), h("p", {}, `90 % interval ${interval(shown.lower, shown.upper)}`), name, ...cut];
 }

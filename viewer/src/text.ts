@@ -30,6 +30,10 @@ export const zoneName = (zones: Zones, i: number): string => [zones.names[i], sh
 
 export const fullName = (zones: Zones, i: number): string => [zones.groups[i], shortCell(zones.cells[i] ?? "")].filter(Boolean).join(" · ");
 
+/** What sensitive places take out of a cell, if it is a per cent or more. */
+export const leftOut = (zones: Zones, i: number): string[] =>
+  zones.cut[i] ? [`About ${zones.cut[i]} % of this area lies around sensitive places: nobody there is counted`] : [];
+
 type Child = Node | string | null;
 type Attributes = Record<string, string | number | boolean | ((event: never) => void)>;
 

@@ -130,6 +130,10 @@ def _facts(artifact: Artifact) -> str:
         facts.append(("Fine figures published", percent(share), f"of {number(total)} at {level}; the rest is too thin and withheld"))
     if isinstance(error, (int, float)):
         facts.append(("How wrong a figure is", "± " + percent(error), f"typical standard error of a published figure at {level}"))
+    places = certificate.get("places")
+    cut = places.get("area_cut") if isinstance(places, Mapping) else None
+    if isinstance(cut, (int, float)):
+        facts.append(("Around sensitive places", percent(cut), "of the region's area, about: nobody there is counted in any figure"))
     delta = f"δ = {_exact(privacy, 'delta')}, for one {_unit(certificate)} over the whole window"
     facts.append(("Privacy budget", f"ε = {_text(privacy, 'epsilon')}", delta))
     items = "".join(f'<div><dt>{escape(a)}</dt><dd class="value">{escape(b)}</dd><dd class="more">{escape(c)}</dd></div>' for a, b, c in facts)

@@ -119,6 +119,7 @@ def _add_zones(blocks: _Blocks, zones: Zones) -> None:
     blocks.add(f"{key}.parents", zones.parents)
     blocks.add(f"{key}.lon", np.rint(zones.lon * 1e5))
     blocks.add(f"{key}.lat", np.rint(zones.lat * 1e5))
+    blocks.add(f"{key}.cut", np.rint(zones.cut * 100))
     blocks.add(f"{key}.corners", [len(ring) for ring in zones.rings])
     flat = np.concatenate(zones.rings) if zones.rings else np.empty((0, 2))
     blocks.add(f"{key}.ring", np.rint(flat * 1e5))

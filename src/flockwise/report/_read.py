@@ -24,7 +24,7 @@ LARGEST_TABLE = 1 << 27
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_ZONES = ("level", "cell", "parent", "lat", "lon", "geometry")
+_ZONES = ("level", "cell", "parent", "lat", "lon", "area_cut", "geometry")
 _PRESENCE = ("level", "cell", "slot_start", "devices", "lower", "upper", "status")
 _TYPICAL_DAY = ("level", "cell", "slot", "slot_label", "devices", "lower", "upper", "status")
 _FLOWS = ("level", "origin", "destination", "slot", "slot_label", "trips", "lower", "upper")
@@ -41,6 +41,7 @@ class Zones:
         lat: degrees, centre.
         lon: degrees, centre.
         rings: one array of (longitude, latitude) vertices a cell, not closed.
+        cut: about which share of each cell lies around sensitive places, where nobody is counted; 0 without a list.
     """
 
     level: int
@@ -49,6 +50,7 @@ class Zones:
     lat: Floats
     lon: Floats
     rings: list[Floats]
+    cut: Floats
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,8 @@ def _zones(table: pa.Table) -> list[Zones]:
         cells = [str(cell) for cell in _texts(rows, "cell")]
         parents = np.array([positions.get(cell or "", -1) for cell in _texts(rows, "parent")], dtype=np.int64)
         rings = [_ring(blob or b"") for blob in rows["geometry"].to_pylist()]
-        out.append(Zones(level, cells, parents, _floats(rows, "lat"), _floats(rows, "lon"), rings))
+        cut = np.clip(np.nan_to_num(_floats(rows, "area_cut")), 0.0, 1.0)
+        out.append(Zones(level, cells, parents, _floats(rows, "lat"), _floats(rows, "lon"), rings, cut))
         positions = {cell: i for i, cell in enumerate(cells)}
     return out[::-1]
 
