@@ -50,7 +50,7 @@ lock: $(VENV)/.run
 	printf 'pip-audit\ncyclonedx-bom\n' | $(COMPILE) - -o requirements/supply.txt
 
 # Bills of materials (CycloneDX) of what is installed, checked against the hashed requirements; then known vulnerabilities, which are asked of the network.
-# The tools have an environment of their own.
+# The tools have an environment of their own. --strict: an index that knows no vulnerabilities, such as many mirrors, fails the audit; else it would pass unseen.
 SUPPLY := build/supply
 supply: $(VENV)/.run
 	test -x $(SUPPLY)/bin/python || $(PYTHON) -m venv $(SUPPLY)
@@ -59,7 +59,7 @@ supply: $(VENV)/.run
 	  $(SUPPLY)/bin/cyclonedx-py requirements --output-reproducible --of JSON -o build/sbom-$$name.cdx.json requirements/$$name.txt && \
 	  $(SUPPLY)/bin/python requirements/check_sbom.py build/sbom-$$name.cdx.json requirements/$$name.txt || exit 1; \
 	done
-	$(SUPPLY)/bin/pip-audit --disable-pip --require-hashes -r requirements/run.txt -r requirements/dev.txt -r requirements/tools.txt -r requirements/supply.txt
+	$(SUPPLY)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/run.txt -r requirements/dev.txt -r requirements/tools.txt -r requirements/supply.txt
 
 # Files from outside, changed at random and guided by coverage, SECONDS for each reader; ends at the first finding.
 SECONDS ?= 600

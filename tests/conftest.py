@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import runpy
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +16,12 @@ from tests import rulebook
 from flockwise import api
 
 START = date(2026, 5, 4)
+DAY = Path(__file__).parent / "day"
+
+# Before a test runs or starts a process.
+runpy.run_path(str(DAY / "sitecustomize.py"))
+if str(DAY) not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(DAY), os.environ.get("PYTHONPATH"))))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -39,6 +39,14 @@ def test_every_requirement_is_pinned_and_hashed_and_no_index_is_named(path: Path
     assert not re.search(r"https?:|--(extra-)?index-url|--find-links|--trusted-host|git\+|@ ", text)
 
 
+def test_an_audit_that_could_not_ask_about_a_package_fails() -> None:
+    """Without --strict pip-audit says "no known vulnerabilities" when the index knows of none because it holds no such data."""
+    lines = [line for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines() if "/bin/pip-audit " in line]
+    assert len(lines) == 1
+    assert "--strict" in lines[0].split()
+    assert {f"requirements/{name}.txt" for name in ("run", "dev", "tools", "supply")} <= set(lines[0].split())
+
+
 def test_developers_and_users_run_the_same_versions(check: ModuleType) -> None:
     run, dev = (check.pins((ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")) for name in ("run", "dev"))
     both = set(run) & set(dev)

@@ -307,7 +307,7 @@ def broken_csv(folder: Path, rng: np.random.Generator) -> tuple[Path, Delivery, 
 @pytest.mark.rule(5)
 @pytest.mark.rule(6)
 @pytest.mark.rule(9)
-def test_a_million_pings_with_every_kind_of_trouble(folder: Path) -> None:
+def test_a_million_pings_with_every_kind_of_trouble(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(20261124)
     made = Delivery(rng)
     for reason, n, change in TROUBLES:
@@ -354,3 +354,13 @@ def test_a_million_pings_with_every_kind_of_trouble(folder: Path) -> None:
     assert np.array_equal(stored(folder), before)
     waiting = json.loads(CliRunner().invoke(main, ["quarantine", str(folder / "study.toml"), "--json"]).stdout)["entries"]
     assert [(e["reasons"], e["state"]) for e in waiting] == [("INGEST_AD_AUCTION", "quarantined"), ("SUPPLIER_AMBIGUOUS", "quarantined")]
+
+    # On the day on which the schedule ends nothing is taken in, and what was stored is purged.
+    (folder / "supplier.toml").write_text(SUPPLIER)
+    monkeypatch.setattr("flockwise.base.clock.now", lambda: datetime(2026, 5, 1, 23, 59, tzinfo=UTC))
+    assert CliRunner().invoke(main, ["purge", str(folder / "study.toml"), "--json"]).exit_code != 0
+    monkeypatch.setattr("flockwise.base.clock.now", lambda: datetime(2026, 5, 2, tzinfo=UTC))
+    pq.write_table(auction.table().slice(5), folder / "in" / "e.parquet")
+    assert ingest(folder, folder / "in" / "e.parquet")["error"]["code"] == "STORE_EXPIRED"
+    assert CliRunner().invoke(main, ["purge", str(folder / "study.toml"), "--json"]).exit_code == 0
+    assert not list((folder / "pings.store").rglob("*.parquet"))

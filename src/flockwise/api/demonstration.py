@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from flockwise import config
 from flockwise.api.outcome import Outcome, Progress
@@ -14,6 +15,7 @@ from flockwise.api.pings import ingest
 from flockwise.api.places import places_review
 from flockwise.api.preparing import init, simulate
 from flockwise.api.publishing import release, report, verify
+from flockwise.base import clock
 from flockwise.errors import ConfigError
 
 __all__ = ["demo"]
@@ -32,7 +34,7 @@ def demo(out: Path, *, devices: int = 50_000, days: int = 7, seed: int = 1, prog
     from flockwise.governance import places
 
     out = Path(out)
-    start, study = date(2026, 5, 4), out / "study.toml"
+    study = out / "study.toml"
     seconds: dict[str, float] = {}
 
     def timed(stage: str, work: Callable[[], Outcome]) -> Outcome:
@@ -42,7 +44,7 @@ def demo(out: Path, *, devices: int = 50_000, days: int = 7, seed: int = 1, prog
         return result
 
     world, settings = out / "world", {"devices": devices, "days": days, "seed": seed}
-    _same_settings(out / "demo.json", settings)
+    start = _begun(out / "demo.json", settings)
     if not (world / "pings").exists():
         timed("simulate", lambda: simulate(world, devices=devices, start=start, days=days, seed=seed, progress=progress))
     if not study.exists():
@@ -78,17 +80,37 @@ def demo(out: Path, *, devices: int = 50_000, days: int = 7, seed: int = 1, prog
     )
 
 
-def _same_settings(path: Path, settings: dict[str, int]) -> None:
-    """Keeps a demo folder to the settings it was begun with: other pings in the same study would be another panel under one ledger."""
-    text = json.dumps(settings)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+def _begun(path: Path, settings: dict[str, int]) -> date:
+    """The first day of the demo in a folder.
+
+    A folder is kept to the settings it was begun with: other pings in the same study would be another panel under one ledger.
+    """
+    if not path.exists():
+        start = _first_day(settings["days"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings | {"start": start.isoformat()}), encoding="utf-8")
+        return start
+    text = path.read_text(encoding="utf-8")
+    try:
+        kept: dict[str, Any] = json.loads(text)
+        start = date.fromisoformat(kept.pop("start"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        kept, start = {}, date.min
+    if kept != settings:
         raise ConfigError(
             "DEMO_OTHER_SETTINGS",
             what="The folder holds a demo that was made with other settings.",
-            got=text,
-            expected=path.read_text(encoding="utf-8")[:200],
+            got=json.dumps(settings),
+            expected=text[:200],
             state="Nothing was changed.",
             fix="Give another folder with --out, or remove this one.",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    return start
+
+
+def _first_day(days: int) -> date:
+    """The last first Monday of a May or a December from which the days are over: pings of one fixed day would some time be past their retention."""
+    today = clock.today()
+    firsts = [date(year, month, 1) for year in (today.year - 2, today.year - 1, today.year) for month in (5, 12)]
+    mondays = [first + timedelta(days=-first.weekday() % 7) for first in firsts]
+    return max((monday for monday in mondays if monday + timedelta(days=days) <= today), default=mondays[0])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from flockwise.base import clock
 from flockwise.errors import BudgetError, InternalError, LedgerError, RuleError
 from flockwise.ledger.chain import ACCOUNTINGS, EVENTS, FORMAT, Entry, Row, entries, extend, read, spent
 from flockwise.ledger.exposure import Exposure, exposure_of
@@ -278,4 +279,4 @@ class Ledger:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return clock.now().isoformat(timespec="seconds")
