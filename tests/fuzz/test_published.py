@@ -111,7 +111,7 @@ def test_a_name_from_somebody_else_is_text_in_the_report(own_world: World) -> No
     check_page(*pages)
 
 
-@pytest.mark.parametrize("name", ["zones", "presence", "flows", "margins"])
+@pytest.mark.parametrize("name", ["zones", "presence", "typical_day", "flows", "margins"])
 def test_tables_of_another_shape(own_world: World, name: str) -> None:
     path = own_world.published / f"{name}.parquet"
     whole = pq.read_table(path)
