@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import sqrt
 from typing import Any
+
+import numpy as np
 
 from flockwise import noise
 from flockwise.config import Study
 from flockwise.ledger import Ledger, place
-from flockwise.release.plan import Plan
+from flockwise.release.plan import Block, Plan
+from flockwise.release.tables import typical_slots
 
 __all__ = ["budget", "epsilon_text", "ledger_facts", "open_ledger", "table_facts"]
 
@@ -43,18 +47,17 @@ def table_facts(plan: Plan) -> list[dict[str, Any]]:
     Until a private clip has chosen the contribution bound, the noise on flows is that at a guessed bound (`Plan.trips_bound`).
     """
     tables = {"presence": ("presence", "devices"), "flows": ("flows", "trips"), "departures": ("margins", "trips")}
-    return [
-        {
-            "table": tables[b.kind][0],
-            "level": b.level,
-            "cells": len(b.region),
-            "figures": b.size,
-            "noise_sd": round(b.sigma, 1),
-            "unit": tables[b.kind][1],
-        }
-        for b in plan.blocks
-        if b.kind in tables
-    ]
+
+    def row(table: str, block: Block, figures: int, sigma: float, unit: str) -> dict[str, Any]:
+        return {"table": table, "level": block.level, "cells": len(block.region), "figures": figures, "noise_sd": round(sigma, 1), "unit": unit}
+
+    found = [row(tables[b.kind][0], b, b.size, b.sigma, tables[b.kind][1]) for b in plan.blocks if b.kind in tables]
+    day = typical_slots(plan)
+    if day is None:
+        return found
+    days = np.bincount(day[0])
+    means = [row("typical_day", b, len(b.region) * len(days), b.sigma / sqrt(days.min()), "devices") for b in plan.of("presence")]
+    return [*found[: len(means)], *means, *found[len(means) :]]
 
 
 def ledger_facts(study: Study) -> dict[str, Any]:

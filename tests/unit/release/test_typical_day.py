@@ -131,6 +131,16 @@ def test_it_leaves_the_hours_as_they_are(tmp_path: Path) -> None:
     assert days[0].devices.shape[1] == 24
 
 
+def test_check_tells_of_it_before_anything_is_read(tmp_path: Path) -> None:
+    rows = release.table_facts(a_plan(tmp_path, "2026-03-07", 2))
+    assert [(r["table"], r["level"]) for r in rows] == [(table, level) for table in ("presence", "typical_day") for level in (7, 6, 5)]
+    hours, day = rows[0], rows[3]
+    assert (hours["figures"], day["figures"]) == (hours["cells"] * 47, hours["cells"] * 24)
+    assert day["noise_sd"] == hours["noise_sd"]  # 2 a.m. is there once: the slot with the fewest days
+    (tmp_path / "one").mkdir()
+    assert {r["table"] for r in release.table_facts(a_plan(tmp_path / "one", "2026-05-04", 1))} == {"presence"}
+
+
 def shown(change: Callable[[Any], Any]) -> Callable[[list[Any]], None]:
     """Changes the last figure that is printed: one of the finest level."""
 
