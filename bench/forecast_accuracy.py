@@ -72,9 +72,12 @@ def measure(place: str, devices: int, draws: int, root: Path) -> list[dict[str, 
 def errors(plan: release.Plan, truth: dict[str, Any], kept: Exact) -> dict[tuple[str, int], float]:
     """Return the relative error of every table and level of one draw."""
     noisy = {b.name: noise.add(kept[b.name], b.sigma_units, 2, kind=plan.noise_kind) for b in plan.blocks}  # type: ignore[arg-type]  # all dense
-    out = {}
+    out, day = {}, release.typical_slots(plan)
     for block, level in zip(plan.of("presence"), release.presence_estimates(plan, noisy), strict=True):
         out["presence", block.level] = relative_error(level.devices, truth[block.name])
+        if day is not None:
+            mean = (day[0][:, None] == np.arange(len(day[1]))) / np.bincount(day[0])
+            out["typical_day", block.level] = relative_error(level.devices @ mean, truth[block.name] @ mean)
     found = release.flow_estimate(plan, noisy)
     for block, pairs, departures, arrivals in zip(plan.of("flows"), found.pairs, found.departures, found.arrivals, strict=True):
         exact = truth[block.name][0]
@@ -102,10 +105,10 @@ def main() -> None:
         json.dump({"results": results, "machine": machine(), "versions": versions()}, sys.stdout, indent=1)
         print()
         return
-    print("place                devices  seen  trips  table     level  forecast  actual  ratio")
+    print("place                devices  seen  trips  table        level  forecast  actual  ratio")
     for r in results:
         print(
-            f"{r['place']:<20} {r['devices']:>7}  {r['seen']:.2f}  {r['trips']:.2f}   {r['table']:<9} {r['level']:>5}"
+            f"{r['place']:<20} {r['devices']:>7}  {r['seen']:.2f}  {r['trips']:.2f}   {r['table']:<12} {r['level']:>5}"
             f"  {100 * r['forecast']:>6.1f} %  {100 * r['actual']:>4.1f} %   {r['ratio']:.2f}"
         )
 
