@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from tests.conftest import World
 
-from flockwise import artifact, config
+from flockwise import artifact, config, risk
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -19,6 +19,7 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
         ("study.schema.json", config.schema()),
         ("supplier.schema.json", config.supplier_schema()),
         ("certificate.schema.json", artifact.certificate_schema()),
+        ("risk.schema.json", risk.terms_schema()),
     ],
 )
 def test_the_published_json_schemas_are_those_of_the_models(name: str, made: dict[str, Any]) -> None:

@@ -104,14 +104,21 @@ def verify(folder: Path) -> Outcome:
     """Checks a published folder: every byte, every table, and that the certificate's figures agree with each other.
 
     Args:
-        folder: a published folder.
+        folder: a published folder, of a release or of an assessment.
 
     Raises:
         ArtifactError: something is missing, was changed or does not agree.
     """
+    import os
+
     from flockwise import artifact
 
-    return Outcome(f"{folder} is whole.", {"checked": artifact.verify(Path(folder))})
+    path = Path(folder)
+    if os.path.lexists(path / "risk.json") and not os.path.lexists(path / "certificate.json"):
+        from flockwise import risk as assessing
+
+        return Outcome(f"{folder} is whole.", {"checked": assessing.verify(path)})
+    return Outcome(f"{folder} is whole.", {"checked": artifact.verify(path)})
 
 
 def weights(folder: Path, census: Path, out: Path, *, level: int, greatest: int) -> Outcome:

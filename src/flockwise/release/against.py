@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flockwise import artifact
+from flockwise.base.plain import exact_number
 from flockwise.config import Study
 from flockwise.errors import ArtifactError, LedgerError
 from flockwise.ledger import Entry, place
@@ -92,7 +93,7 @@ def _claim(folder: Path) -> _Claim:
     try:
         raw = json.loads((folder / RISK).read_bytes())
         p, w = raw["privacy"], raw["window"]
-        exact = {name: Fraction(str(p[name])) for name in ("rho", "delta")}
+        exact = {name: exact_number(str(p[name])) for name in ("rho", "delta")}
         return _Claim(raw["dataset"], str(p["charge"]), raw["plan"], exact["rho"], exact["delta"], p["noise"], (w["first_day"], w["days"]))
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         raise ArtifactError("ARTIFACT_CERTIFICATE", what=f"{RISK} can't be read.", got=str(folder), fix="Get the folder again.") from error

@@ -2,5 +2,6 @@
 
 from flockwise.risk.plan import RiskPlan, make_plan
 from flockwise.risk.publishing import Assessed, publish
+from flockwise.risk.terms import terms_schema, verify
 
-__all__ = ["Assessed", "RiskPlan", "make_plan", "publish"]
+__all__ = ["Assessed", "RiskPlan", "make_plan", "publish", "terms_schema", "verify"]

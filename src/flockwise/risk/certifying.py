@@ -9,11 +9,11 @@ from importlib.metadata import version
 from typing import Any
 
 from flockwise import __version__, noise
+from flockwise.governance.suppliers import supplier_of
 from flockwise.risk.plan import BOUND, UNITS, RiskPlan
+from flockwise.risk.terms import FORMAT
 
-__all__ = ["FORMAT", "certificate", "promise"]
-
-FORMAT = "flockwise-risk/1"
+__all__ = ["certificate", "promise"]
 
 _LIBRARIES = ("opendp", "numpy", "numba", "pyarrow", "h3")
 
@@ -69,11 +69,16 @@ def certificate(plan: RiskPlan, charge: str, inputs: str, files: Mapping[str, by
     """
     study, privacy = plan.study, plan.privacy
     windows = noise.windows_a_year(study.window.days)
+    supplier = supplier_of(study)
     return {
         "format": FORMAT,
         "study": study.name,
         "plan": plan.digest,
         "dataset": study.ledger.dataset,
+        "purpose": study.purpose,
+        "supplier": supplier and {
+            "name": supplier.name, "assessed": supplier.assessment.on.isoformat(), "retention_days": supplier.retention_days
+        },
         "unit": "device",
         "neighbours": NEIGHBOURS,
         "window": {"first_day": study.window.start.isoformat(), "days": study.window.days, "timezone": study.window.timezone},

@@ -139,8 +139,10 @@ def _table(name: str, head: Sequence[str], body: Sequence[Sequence[str]]) -> str
 def _guarantee(certificate: Mapping[str, Any]) -> str:
     meaning = "".join(f"<p>{escape(s)}</p>" for s in certificate["meaning"])
     limits = "".join(f"<li>{escape(s)}</li>" for s in certificate["limits"])
-    privacy = certificate["privacy"]
+    privacy, supplier = certificate["privacy"], certificate["supplier"]
     pairs = (
+        ("Purpose", (certificate["purpose"] or "not declared").replace("-", " ")),
+        ("Supplier", f"{supplier['name']}, assessed on {supplier['assessed']}" if supplier else "no record"),
         ("Unit", certificate["unit"]), ("Neighbours", certificate["neighbours"]), ("ρ (rho)", privacy["rho"]), ("Definition", privacy["definition"]),
         ("Mechanism", privacy["mechanism"]), ("Bound on one device", certificate["bounds"]["statement"]),
     )  # fmt: skip

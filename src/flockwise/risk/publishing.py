@@ -21,12 +21,13 @@ from flockwise.governance import places
 from flockwise.ledger import Entry, Ledger
 from flockwise.release.facts import open_ledger
 from flockwise.risk import drawn
-from flockwise.risk.certifying import FORMAT, certificate, promise
+from flockwise.risk.certifying import certificate, promise
 from flockwise.risk.estimating import rows_of
 from flockwise.risk.page import page
 from flockwise.risk.plan import BOUND, RiskPlan, make_plan
 from flockwise.risk.summing import exact_figures
 from flockwise.risk.table import Row, to_csv
+from flockwise.risk.terms import CERTIFICATE, PAGE, TABLE
 from flockwise.store import Store, require_nothing_due
 
 __all__ = ["Assessed", "publish"]
@@ -34,8 +35,6 @@ __all__ = ["Assessed", "publish"]
 log = logging.getLogger("flockwise.risk")
 
 Progress = Callable[[str, int, int], None]
-
-CERTIFICATE, TABLE, PAGE = "risk.json", "risk.csv", "risk.html"
 
 
 @dataclass(frozen=True)
@@ -155,8 +154,8 @@ def _check_place(out: Path) -> None:
     """Refuses to write among files that are not an assessment's."""
     try:
         there = {p.name for p in out.iterdir() if not (p.name.startswith(".") and p.name.endswith(".part"))} if out.exists() else set()
-        ours = not there or (there <= {CERTIFICATE, TABLE, PAGE} and json.loads((out / CERTIFICATE).read_bytes())["format"] == FORMAT)
-    except (OSError, ValueError, KeyError, TypeError):
+        ours = not there or (there <= {CERTIFICATE, TABLE, PAGE} and json.loads((out / CERTIFICATE).read_bytes())["format"].startswith("flockwise-risk/"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         ours = False
     if not ours:
         raise ArtifactError(
