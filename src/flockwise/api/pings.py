@@ -46,7 +46,7 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
     order = partial(person.order, rules=person.rules_for(study))
     named = [str(s) for s in sources]
     with trail.step(study, "ingest"), quarantine_guard(study, named):
-        places.required(study)
+        places.require_named(study)
         found = _store(study).ingest(named, order, progress, replace=[str(s) for s in replace], runner=engines.runner(study.engine))
     return Outcome("Ingested.", found.as_dict(), ("For the data steward alone: these counts are not private. Do not publish them.",))
 

@@ -8,8 +8,11 @@ from pathlib import Path
 from flockwise import config, trail
 from flockwise.api.outcome import Outcome, Progress
 from flockwise.base.files import write_durably
+from flockwise.errors import FlockwiseError
 
 __all__ = ["places_apply", "places_build", "places_review", "places_show", "places_status"]
+
+_NO_KEY = "not known: the store's key is not at hand"
 
 
 def places_build(study_path: Path, sources: Sequence[Path], out: Path | None = None) -> Outcome:
@@ -52,7 +55,7 @@ def places_review(study_path: Path, by: str, *, none_in_region: bool = False) ->
         trail.record(study, "places_changed", {"before": before[-1], "list": made.digest})
     trail.record(study, "places_review", {"list": made.digest, "reviewed": made.listing.reviews[-1].day.isoformat()})
     facts = {"list": made.digest[:16], "places": made.listing.table.num_rows, "holds_until": str(made.review_by), "apply_by": str(made.apply_by)}
-    return Outcome("The review is recorded.", facts, ("If the list changed, run flockwise places apply.",))
+    return Outcome("The review is recorded.", facts, ("What is stored already has to be cut by this list before the next release: flockwise places apply.",))
 
 
 def places_status(study_path: Path) -> Outcome:
@@ -68,8 +71,15 @@ def places_status(study_path: Path) -> Outcome:
     from flockwise.store import Store
 
     study = config.load(Path(study_path))
-    exists = (study.store.path / "manifest.json").exists()
-    return Outcome(*places.status(study, Store.open(study).places_digest if exists else None))
+    try:
+        store = Store.open(study) if (study.store.path / "manifest.json").exists() else None
+    except PermissionError:
+        return Outcome(*places.status(study, None, _NO_KEY))
+    except FlockwiseError as error:
+        if error.code not in ("STORE_KEY_MISSING", "STORE_KEY_COMMAND"):
+            raise
+        return Outcome(*places.status(study, None, _NO_KEY))
+    return Outcome(*places.status(study, store.places_digest if store is not None and store.any_delivery else None))
 
 
 def places_show(study_path: Path, out: Path) -> Outcome:

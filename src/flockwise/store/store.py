@@ -170,6 +170,11 @@ class Store:
         """Digest of the list of sensitive places by which every stored row was cut; empty if there is none."""
         return self._manifest.places
 
+    @property
+    def any_delivery(self) -> bool:
+        """Whether a delivery was taken in, with rows or without."""
+        return bool(self._manifest.deliveries)
+
     def content_digest(self) -> str:
         """A name (hexadecimal) for what can be read: another one after every change of the store or of the suppression list. Stays inside.
 

@@ -2,7 +2,7 @@
 
 from flockwise.governance.places.applied import require_applied, require_not_overdue
 from flockwise.governance.places.coverage import Coverage, coverage, coverage_by_level
-from flockwise.governance.places.current import APPLY_DAYS, REVIEW_DAYS, Current, Suppression, current, require, required, review, suppression
+from flockwise.governance.places.current import APPLY_DAYS, REVIEW_DAYS, Current, Suppression, current, require, require_named, required, review, suppression
 from flockwise.governance.places.extent import Extent
 from flockwise.governance.places.gatherings import Gatherings, read_gatherings
 from flockwise.governance.places.index import PlaceIndex
@@ -37,6 +37,7 @@ __all__ = [
     "read_tags",
     "require",
     "require_applied",
+    "require_named",
     "require_not_overdue",
     "required",
     "review",

@@ -101,7 +101,9 @@ class PlaceIndex:
             parts = Parts(np.degrees(np.arctan2(y, x)), np.hypot(x, y), z, size, reach, rows, first, ends)
             # From inside a polygon the perimeter is no further than half its height: of a low one the buffer covers the inside.
             tall = np.flatnonzero((high - low) * 111_700 / 2 > reach[first_part] - grid.radius.max())
-            inside = insides(raster.rows(low, high, np.zeros(len(low))), rings.start, rings.sides, tall, first_part, raster.lat, grid)
+            inside = np.empty((0, 4), np.int32)
+            if len(tall):
+                inside = insides(raster.rows(low, high, np.zeros(len(low))), rings.start, rings.sides, tall, first_part, raster.lat, grid)
             near, touched = discs(parts, grid, sure=False), np.zeros(raster.blocks, np.bool_)
             touch(near, touched)
             touch(inside, touched)

@@ -76,12 +76,13 @@ def summary(study: Study) -> str:
     return f"current until {found.review_by}" if found and state == "current" else state
 
 
-def status(study: Study, applied: str | None) -> Told:
+def status(study: Study, applied: str | None, unknown: str = "nothing is stored yet") -> Told:
     """How the list stands.
 
     Args:
         study: it names the list.
-        applied: digest by which the store was cut, empty if it was not; None if there is no store.
+        applied: digest by which the store was cut, empty if it was not; None if that can't be said.
+        unknown: why it can't.
 
     Raises:
         RuleError: PLACES_MISSING.
@@ -89,7 +90,7 @@ def status(study: Study, applied: str | None) -> Told:
     found = required(study)
     today, last = clock.today(), found.last
     cover = coverage(study.area, found.listing)
-    done = "there is no store" if applied is None else "yes" if applied == found.digest else f"no, due by {found.apply_by}" if found.apply_by else "no"
+    done = unknown if applied is None else "yes" if applied == found.digest else f"no, due by {found.apply_by}" if found.apply_by else "no"
     facts: dict[str, Any] = {
         "list": str(study.places.file) if study.places else "",
         "digest": found.digest[:16],
