@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 STARTED = time.perf_counter()
@@ -41,6 +43,22 @@ class Stages:
         self.last = now
 
 
+@contextmanager
+def _engine(path: Path) -> Iterator[None]:
+    """With [engine] kind = "spark" one session for all of the work, as in a notebook, whose Python has run before."""
+    from flockwise import config
+
+    spec = config.load(path).engine
+    if spec.kind != "spark":
+        yield
+        return
+    from flockwise.engines.spark_session import session
+
+    with session(spec.spark) as spark:
+        spark.range(2).mapInArrow(lambda batches: batches, "id long").toArrow()
+        yield
+
+
 def main() -> None:
     study, out, sources = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
     stages = Stages()
@@ -52,13 +70,15 @@ def main() -> None:
     from flockwise import api, engines, release, store  # noqa: F401 (see above)
 
     told = {}
-    if sources:
-        stages.switch("ingest")
-        told["ingest"] = api.ingest(study, sources, stages).as_dict()
-    if out != "-":
-        stages.switch("release")
-        told["release"] = api.release(study, Path(out), stages).as_dict()
-    stages.switch("end")
+    stages.switch("start of the engine")
+    with _engine(study):
+        if sources:
+            stages.switch("ingest")
+            told["ingest"] = api.ingest(study, sources, stages).as_dict()
+        if out != "-":
+            stages.switch("release")
+            told["release"] = api.release(study, Path(out), stages).as_dict()
+        stages.switch("end")
     print(json.dumps({"stages": stages.seconds, **told}, default=str))
 
 
