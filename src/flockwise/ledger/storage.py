@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,8 @@ __all__ = ["BUSY_SECONDS", "PAUSES_S", "SqliteStorage", "Storage", "Transaction"
 BUSY_SECONDS = 60.0
 PAUSES_S: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15)
 """How long to wait before each further try at a server that was lost."""
+DRAFT_SECONDS = 86_400.0
+"""A draft of a noisy output that is older was left by a crash."""
 
 _TABLE = (
     "CREATE TABLE ledger (number INTEGER PRIMARY KEY CHECK (number >= 0), body TEXT NOT NULL, "
@@ -139,6 +142,7 @@ class SqliteStorage:
                 state="The charge stands, and its noise is lost unless it was written after all. Nothing was published.",
                 fix="Mend the rights or the disk, and run the same command again: without the output it is charged once more.",
             ) from error
+        _sweep(path.parent)
 
     def kept(self, name: str) -> bytes | None:
         """The bytes of such a file."""
@@ -161,6 +165,14 @@ class SqliteStorage:
                     raise damaged("LEDGER_DAMAGED", "the file is not a whole SQLite ledger") from None
         except OSError as error:
             raise LedgerError("LEDGER_NOT_WRITABLE", what="The ledger's file can't be made.", got=type(error).__name__, fix="Correct [ledger] path.") from error
+
+
+def _sweep(folder: Path) -> None:
+    """Removes drafts that a crash left. No charge needs one: an output is read under its own name alone, and is written in seconds, not in a day."""
+    with suppress(OSError):
+        for draft in folder.glob(".*.npz.*.part"):
+            if time.time() - draft.stat().st_mtime > DRAFT_SECONDS:
+                draft.unlink()
 
 
 def _end(connection: sqlite3.Connection, *, doubt: bool) -> None:

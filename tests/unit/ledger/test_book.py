@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sqlite3
 import stat
+import time
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -163,6 +165,22 @@ def test_a_noisy_output_is_found_by_whoever_opens_the_ledger(where: Place):
     ledger.keep(entry, content)
     assert opened(where).kept(entry) == content
     assert opened(where).kept(charge(ledger, "other")) is None
+
+
+def test_drafts_that_a_crash_left_are_swept_and_nothing_that_is_needed(tmp_path: Path):
+    ledger = opened(SqlitePlace(tmp_path))
+    entry = charge(ledger)
+    ledger.keep(entry, b"first")
+    (kept,) = tmp_path.rglob("*.npz")
+    left, running = (kept.with_name(f".{'ab' * 32}.npz.{name}.part") for name in ("0123456789ab", "ba9876543210"))
+    for path, age in ((left, storage.DRAFT_SECONDS + 60), (running, storage.DRAFT_SECONDS - 600), (kept, 30 * storage.DRAFT_SECONDS)):
+        if path is not kept:
+            path.write_bytes(b"noise")
+        os.utime(path, (time.time() - age,) * 2)
+    ledger.keep(charge(ledger, "other"), b"second")
+    assert not left.exists()
+    assert running.read_bytes() == b"noise"
+    assert ledger.kept(entry) == b"first"
 
 
 def test_looking_for_a_ledger_begins_none(where: Place):
