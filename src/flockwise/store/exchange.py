@@ -269,9 +269,9 @@ def add_up(work: Work, parcels: Iterable[Parcel], units: int, seal: ParcelSeal, 
 
 
 def _write(path: Path, content: memoryview) -> None:
-    if not path.parent.is_dir():
-        raise _no_store(path.parent)
     try:
+        if not path.parent.is_dir():
+            raise _no_store(path.parent)
         write_file(path, content)
     except OSError as error:
         raise unwritable(path.parents[3], error) from error
