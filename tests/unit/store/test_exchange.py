@@ -117,7 +117,7 @@ def test_what_does_not_add_up_is_refused(what: str, tmp_path: Path) -> None:
     before = content_of(made)
     source = write(pings(500), tmp_path / "a.parquet")
     with pytest.raises(FlockwiseError) as refused:
-        made.ingest([source], order, runner=Parcels(tamper=tamper))
+        made.ingest([source], order, runner=Parcels(senders=1, tamper=tamper))
     assert refused.value.code == code
     assert content_of(made) == before
     assert made.ingest([source], order, runner=Parcels()).stored == 500
