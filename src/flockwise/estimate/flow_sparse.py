@@ -65,7 +65,7 @@ class SparseView:
         for name in ("departures", "arrivals"):
             measured, noise = measured_margin(bands, [(self.ratio.origin if name == "departures" else self.ratio.destination)[:, None]], name)
             empty: Floats = np.zeros(noise.shape)
-            out.append(Drawn(empty, empty) if measured is None else Drawn(np.maximum(measured, 0.0), noise))
+            out.append(Drawn(empty, empty, empty) if measured is None else Drawn(np.maximum(measured, 0.0), noise, empty))
         return out[0], out[1]
 
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from flockwise.estimate._types import Floats, Ints
+from flockwise.estimate.flow_above import next_view
 from flockwise.estimate.flow_index import Gravity, distance_rings
 from flockwise.estimate.flow_posterior import Spread
 from flockwise.estimate.flow_rescale import Ratios, Total, ratios, total_trips
 from flockwise.estimate.flow_sparse import SparseView, zone_centroids
 from flockwise.estimate.flow_types import GRID, FlowEstimate, FlowTable, NoisyFlowLevel, SparsePairs, check_flow_levels, refused
-from flockwise.estimate.flow_view import View, first_view, next_view
+from flockwise.estimate.flow_view import View, first_view
 from flockwise.estimate.margin_tree import settle_margins
 from flockwise.estimate.pair_sums import Rows, agree
 
@@ -86,11 +87,15 @@ def _views(
         if isinstance(these[0].pairs, SparsePairs):
             views.append(SparseView.of(these[0], these[0].pairs, ratio[0]))
             continue
+        if parent is not None:
+            centroids = zone_centroids(centroids, parent)
         if last is not None and parent is not None:
-            last = next_view(these, last, parent, total, ghosts)
+            above = these[0].parent
+            zone = np.arange(len(centroids)) if above is None else above
+            views[-1], last = next_view(these, last, parent, total, ghosts, distance_rings(centroids), zone)
         else:
             if parent is not None:
-                centroids, ratio = zone_centroids(centroids, parent), tuple(r.raised(parent, (np.ones(len(parent)),) * 2) for r in ratio)
+                ratio = tuple(r.raised(parent, (np.ones(len(parent)),) * 2) for r in ratio)
             gravity = Gravity(distance_rings(centroids), _zones([b[0] for b in bands[place:]]), these[0].shape[1])
             last = first_view(these, gravity, ratio, total, ghosts)
         views.append(last)

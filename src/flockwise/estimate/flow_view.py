@@ -10,15 +10,16 @@ import numpy as np
 
 from flockwise.estimate._types import Floats, Ints
 from flockwise.estimate.flow_check import FEWEST, Checked, checked
+from flockwise.estimate.flow_effects import ByClass, ByRow, Effects
 from flockwise.estimate.flow_index import Gravity, gravity_index
 from flockwise.estimate.flow_posterior import Outlook, Spread, outlook, spread
 from flockwise.estimate.flow_prior import Prior, fit_prior
 from flockwise.estimate.flow_refine import refined
 from flockwise.estimate.flow_rescale import Ratios, Total, factors
 from flockwise.estimate.flow_types import NoisyFlowLevel
-from flockwise.estimate.margin_tree import GROWTH, MARGINS_OFF, PAIRS_OFF, Drawn, drawn, usual
+from flockwise.estimate.margin_tree import MARGINS_OFF, Drawn, drawn, usual
 
-__all__ = ["View", "first_view", "measured_margin", "next_view"]
+__all__ = ["View", "first_view", "mean_ratio", "measured_margin", "scales_of", "settled", "view_of"]
 
 _TAILS = (7.0, 15.0), (0.06, 0.05)
 """Probability on either side of an interval, by noisy flow in noise units: of small flows, which the prior knows well, and of large ones."""
@@ -47,6 +48,9 @@ class View:
         above: how many levels it is above the finest.
         check: what flows that were not seen say of the prior; None where heavy devices were not counted apart, and at coarser levels.
         drawn: at coarser levels the estimate between the finer level's sums and this level's values; None at the finest.
+        shared: how the errors of `expected` move with `effects`; None where there are no coarser pairs to learn them from.
+        effects: what is known of them.
+        apart: variance of `expected` by errors that pairs do not share; same shape.
     """
 
     shape: tuple[int, int, int]
@@ -62,11 +66,14 @@ class View:
     above: int
     check: Checked | None
     drawn: Drawn | None
+    shared: ByClass | ByRow | None
+    effects: Effects | None
+    apart: Floats
 
     def spread(self, rows: Ints) -> Spread:
         """Return medians, intervals and variances in trips, for some positions."""
         origin, destination, _ = np.unravel_index(rows, self.shape)
-        scales = _scales(self.ratio, self.sigmas, origin, destination)
+        scales = scales_of(self.ratio, self.sigmas, origin, destination)
         if self.drawn is None:
             to_zero = self.seen.empty[rows] >= self.doubtful
             tail = np.interp(self.whitened[0][rows], *_TAILS)
@@ -100,6 +107,32 @@ class View:
         line = np.arange(self.shape[0])
         return [flow / r.at(line[:, None], line)[:, :, None] for flow, r in zip(flows, self.ratio, strict=True)]
 
+    def tilted(self, variance: Floats) -> Floats:
+        """Return by how much a posterior mean moves as the chance of a flow grows: its variance over the size of such flows in its stratum; in trips."""
+        weights = self.prior.weights.sum(axis=2)
+        size = np.maximum(weights @ self.prior.atoms**2 / np.maximum(weights @ self.prior.atoms, 1e-12), 1.0)
+        unit = self.sigmas[0] * self.ratio[0].overall
+        moved: Floats = variance.ravel() / (unit * size[self.prior.stratum])
+        return moved
+
+    def usual_variance(self) -> Floats:
+        """Return the mean posterior variance of each pair's stratum. A pair's own depends on its noise, and may not weigh what its noisy value tells."""
+        stratum, strata = self.prior.stratum, len(self.prior.weights)
+        means = np.bincount(stratum, self.variance.ravel(), strata) / np.maximum(np.bincount(stratum, minlength=strata), 1)
+        found: Floats = means[stratum]
+        return found
+
+    def surprise(self) -> tuple[Floats, Floats]:
+        """Return by how much noisy flows exceed what is expected of them, and its variance if that is right; in trips, flat.
+
+        A posterior mean has taken part of the noise with it: what it lacks of its noisy value varies by the noise less the posterior variance.
+        """
+        cells = np.arange(self.shape[0])
+        scales = [s[:, :, None] for s in scales_of(self.ratio, self.sigmas, cells[:, None], cells)]
+        measured = sum((s * z.reshape(self.shape) for s, z in zip(scales, self.whitened, strict=True)), np.zeros(self.shape))
+        noise = sum((s**2 for s in scales), np.zeros(self.shape)).ravel()
+        return (measured - self.expected).ravel(), np.maximum(noise - self.usual_variance(), 0.1 * noise)
+
     def _unsure(self, rows: Ints, origin: Ints, destination: Ints) -> Floats:
         """Return the variance of trips that comes from unsure ratios, for some positions."""
         parts = self._parts(rows, origin, destination)
@@ -117,6 +150,15 @@ class View:
                 found += layer.of_sums(flows, axis)
         return found
 
+    def _margin_shared(self, axis: int) -> Floats:
+        """Return the variance of sums of pairs by the errors that they share; cells x slots."""
+        cells, _, slots = self.shape
+        if self.shared is None or self.effects is None:
+            return np.zeros((cells, slots))
+        at = np.indices(self.shape)
+        place = at[1 - axis] * slots + at[2]
+        return self.shared.summed(place.ravel(), cells * slots).variance(self.effects.covariance).reshape(cells, slots)
+
     def margins(self, bands: Sequence[NoisyFlowLevel]) -> tuple[Drawn, Drawn]:
         """Return departures and arrivals between what the pairs add up to and what was measured."""
         out, flows = [], self.flows()
@@ -125,8 +167,8 @@ class View:
             ends = [r.origin if axis == 1 else r.destination for r in self.ratio]
             each = [mean_ratio(t.sum(axis=axis), s.sum(axis=axis), end[:, None]) for t, s, end in zip(flows, shrunk, ends, strict=True)]
             measured, noise = measured_margin(bands, each, name)
-            found = drawn(self.expected.sum(axis=axis), self.variance.sum(axis=axis), measured, noise, usual(MARGINS_OFF, self.above))
-            out.append(Drawn(found.trips, np.hypot(found.deviation, np.sqrt(self._margin_unsure(flows, axis)))))
+            found = drawn(self.expected.sum(axis=axis), self.apart.sum(axis=axis), measured, noise, usual(MARGINS_OFF, self.above), self._margin_shared(axis))
+            out.append(Drawn(found.trips, np.hypot(found.deviation, np.sqrt(self._margin_unsure(flows, axis))), found.keeps))
         return out[0], out[1]
 
 
@@ -146,7 +188,7 @@ def measured_margin(bands: Sequence[NoisyFlowLevel], ratio: Sequence[Floats], na
     return (sum((f * v for f, v in zip(each, values, strict=True)), flat) if values else None), noise
 
 
-def _scales(ratio: Sequence[Ratios], sigmas: Sequence[float], origin: Ints, destination: Ints) -> list[Floats]:
+def scales_of(ratio: Sequence[Ratios], sigmas: Sequence[float], origin: Ints, destination: Ints) -> list[Floats]:
     """Return trips to a noise unit, of all devices and of heavy ones on top of that."""
     return [f * s for f, s in zip(factors([r.at(origin, destination) for r in ratio]), sigmas, strict=True)]
 
@@ -159,32 +201,14 @@ def first_view(bands: Sequence[NoisyFlowLevel], gravity: Gravity, ratio: tuple[R
     for _ in range(_SECOND_LOOKS):
         draft = fit_prior(whitened, (index - own).ravel(), sigmas[0] / sigmas[-1], rounds=_DRAFT_ROUNDS)
         index, own = refined(index, own, draft, whitened, gravity)
-    found = _view(bands, whitened, index - own, ratio, total, ghosts)
+    found = view_of(bands, whitened, index - own, ratio, total, ghosts)
     if len(bands) == 1 or index.size < FEWEST:
         return found
     return replace(found, check=checked(whitened, (index - own).ravel(), sigmas[0] / sigmas[-1], found.prior))
 
 
-def next_view(bands: Sequence[NoisyFlowLevel], finer: View, parent: Ints, total: Total, ghosts: float) -> View:
-    """Return the next coarser level, seen through the sums of what the finer one expects."""
-    below = _raised(finer.expected, parent)
-    ends = finer.expected.sum(axis=(1, 2)), finer.expected.sum(axis=(0, 2))
-    ratio = tuple(r.raised(parent, ends) for r in finer.ratio)
-    whitened = [(b.dense / b.pairs_sigma).ravel() for b in bands]
-    seen = _view(bands, whitened, np.log(np.maximum(below, 1e-9)), ratio, total, ghosts)
-    cells = np.arange(seen.shape[0])
-    flows = finer.flows()
-    sums = [(_raised(t, parent), _raised(s, parent)) for t, s in zip(flows, finer.shrunk(flows), strict=True)]
-    each = [mean_ratio(*both, r.at(cells[:, None], cells)[:, :, None]) for both, r in zip(sums, ratio, strict=True)]
-    scales = [f * sigma for f, sigma in zip(factors(each), seen.sigmas, strict=True)]
-    measured = sum((s * z.reshape(seen.shape) for s, z in zip(scales, whitened, strict=True)), np.zeros(seen.shape))
-    noise = np.sqrt(sum(s**2 for s in scales) + np.zeros(seen.shape))
-    between = drawn(below, _raised(finer.variance, parent), measured, noise, usual(PAIRS_OFF, finer.above), 0.0 if finer.above else GROWTH)
-    between = Drawn(_settled(between.trips, between.deviation**2, total), between.deviation)
-    return replace(seen, expected=between.trips, variance=between.deviation**2, above=finer.above + 1, drawn=between)
-
-
-def _view(bands: Sequence[NoisyFlowLevel], whitened: list[Floats], index: Floats, ratio: tuple[Ratios, ...], total: Total, ghosts: float) -> View:
+def view_of(bands: Sequence[NoisyFlowLevel], whitened: list[Floats], index: Floats, ratio: tuple[Ratios, ...], total: Total, ghosts: float) -> View:
+    """Return a level as its prior, learnt given an index, sees it."""
     sigmas = [b.pairs_sigma for b in bands]
     prior = fit_prior(whitened, index.ravel(), sigmas[0] / sigmas[-1])
     extra = factors([np.array(r.overall) for r in ratio])
@@ -192,15 +216,32 @@ def _view(bands: Sequence[NoisyFlowLevel], whitened: list[Floats], index: Floats
     cells, slots = bands[0].shape
     line = np.arange(cells)
     expected = np.zeros((cells, cells, slots))
-    for scale, mean in zip(_scales(ratio, sigmas, line[:, None], line), seen.means, strict=True):
+    for scale, mean in zip(scales_of(ratio, sigmas, line[:, None], line), seen.means, strict=True):
         expected += scale[:, :, None] * mean.reshape(expected.shape)
-    variance = seen.variance.reshape(expected.shape) * (_scales(ratio, sigmas, line[:, None], line)[0] ** 2)[:, :, None]
-    expected = _settled(expected, variance, total)
+    variance = seen.variance.reshape(expected.shape) * (scales_of(ratio, sigmas, line[:, None], line)[0] ** 2)[:, :, None]
+    expected = settled(expected, variance, total)
     printed = _least_empty(seen.empty, ghosts)
-    return View((cells, cells, slots), whitened, sigmas, prior, ratio, seen, expected, variance, printed, _doubtful(seen.empty[printed]), 0, None, None)
+    return View(
+        (cells, cells, slots),
+        whitened,
+        sigmas,
+        prior,
+        ratio,
+        seen,
+        expected,
+        variance,
+        printed,
+        _doubtful(seen.empty[printed]),
+        0,
+        None,
+        None,
+        None,
+        None,
+        variance,
+    )
 
 
-def _settled(expected: Floats, variance: Floats, total: Total) -> Floats:
+def settled(expected: Floats, variance: Floats, total: Total) -> Floats:
     """Return the expectation given the total: what is missing is shared out by variance, so that large flows that are well known stay."""
     missing = (total.trips - expected.sum(axis=(0, 1))) / (variance.sum(axis=(0, 1)) + total.variance)
     settled: Floats = np.maximum(expected + variance * missing, 0.0)
@@ -223,11 +264,3 @@ def _doubtful(empty: Floats) -> float:
     ordered = np.sort(empty)[::-1]
     running = np.cumsum(ordered)
     return float(ordered[np.searchsorted(running, _EMPTY_COVERED * running[-1])]) if len(ordered) else 1.0
-
-
-def _raised(values: Floats, parent: Ints) -> Floats:
-    """Return sums over children at both ends."""
-    order = np.argsort(parent, kind="stable")
-    starts = np.searchsorted(parent[order], np.arange(int(parent.max()) + 1))
-    summed: Floats = np.add.reduceat(np.add.reduceat(values[order][:, order], starts, axis=0), starts, axis=1)
-    return summed

@@ -19,19 +19,21 @@ _REACH = 1.645
 # Variance in trips that any flow has in excess of what its prior says, for each trip.
 _LEAST_OFF = 1.0
 _LEAST, _MOST = 0.5, 25.0
-PAIRS_OFF, MARGINS_OFF = (0.9, 3.5, 6.0), (3.0, 5.0, 4.5, 4.5)
+PAIRS_OFF, MARGINS_OFF = (1.0, 3.6, 10.0), (3.0, 4.5, 3.5, 4.5)
 """How far sums of pairs and margins are usually off, in parts of the pairs' variances, level by level: pairs from the second level on, margins from the finest.
 Measured: docs/claims/intervals.md."""
-GROWTH = 0.2
-_MIDDLE = 300.0
+GROWTH = 0.2, -0.35, 0.0
+"""Power of the size, relative to 1,000 trips, by which the factors of pairs change, level by level."""
+_MIDDLE, _RANGE = 1000.0, (0.1, 30.0)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """An estimate before it is made to agree, and its standard deviation."""
+    """An estimate before it is made to agree, and its standard deviation; what it keeps of what was expected, 0 to 1."""
 
     trips: Floats
     deviation: Floats
+    keeps: Floats
 
 
 def usual(off: Sequence[float], above: int) -> float:
@@ -39,7 +41,7 @@ def usual(off: Sequence[float], above: int) -> float:
     return off[min(above, len(off) - 1)]
 
 
-def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Floats, usual: float, growth: float = 0.0) -> Drawn:
+def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Floats, usual: float, shared: Floats | float = 0.0, growth: float = 0.0) -> Drawn:
     """Return values between what the finer pairs add up to and what was measured with noise of its own.
 
     How far the expectation is off is the sum of the finer pairs' posterior variances, times one factor for the table: it stands for what their errors have
@@ -51,23 +53,24 @@ def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Fl
         measured: noisy values in trips; None if there are none.
         sigma: their noise, same shape.
         usual: the factor where the differences do not tell.
-        growth: power by which it grows with sums of over 300 trips.
+        shared: variance of the expectation by what the errors of many have in common; same shape.
+        growth: power of the size by which the factor changes.
 
     Source: linear empirical Bayes; Robbins 1983.
     """
-    off = (variance + _LEAST_OFF * expected + 1e-9) * np.maximum(expected / _MIDDLE, 1.0) ** growth
+    off = (variance + _LEAST_OFF * expected + 1e-9) * np.clip(expected / _MIDDLE, *_RANGE) ** growth
     if measured is None:
-        return Drawn(expected, np.sqrt(usual * off))
+        return Drawn(expected, np.sqrt(usual * off + shared), np.ones(expected.shape))
     noise = sigma**2
-    excess, factor = (measured - expected) ** 2 - noise, usual
+    excess, factor = (measured - expected) ** 2 - noise - shared, usual
     for _ in range(_ROUNDS):
-        weight = off / (noise + factor * off) ** 2
+        weight = off / (noise + shared + factor * off) ** 2
         # A weighted mean of the squares' own factors, and the usual one as a further observation whose standard error is half of it.
-        known = float((weight * off).sum()) ** 2 / max(float((weight**2 * 2.0 * (noise + factor * off) ** 2).sum()), 1e-300)
+        known = float((weight * off).sum()) ** 2 / max(float((weight**2 * 2.0 * (noise + shared + factor * off) ** 2).sum()), 1e-300)
         fitted = float((weight * excess).sum()) / max(float((weight * off).sum()), 1e-300)
         factor = float(np.clip((known * fitted + 4.0 / usual) / (known + 4.0 / usual**2), _LEAST, _MOST))
     own = factor * off / (factor * off + noise)
-    return Drawn(np.maximum(expected + own * (measured - expected), 0.0), np.sqrt(own * noise))
+    return Drawn(np.maximum(expected + own * (measured - expected), 0.0), np.sqrt(own * noise + (1.0 - own) ** 2 * shared), 1.0 - own)
 
 
 def settle_margins(
