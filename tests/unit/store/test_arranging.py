@@ -44,13 +44,12 @@ def test_rows_come_in_the_order_of_the_store_and_none_is_lost(rows: list[Row]) -
     assert through(rows) == expected(rows)
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 2**63 - 1), st.integers(1, 46))
-def test_times_that_fit_only_in_part(seed: int, bits: int) -> None:
-    rng = np.random.default_rng(seed)
+@pytest.mark.parametrize("bits", [1, 32, 33, 40, 46])
+def test_times_that_fit_only_in_part(bits: int) -> None:
+    rng = np.random.default_rng(bits)
     n = 40_000  # 16 bits of row, 15 of device
     columns = [rng.integers(-(2**63), 2**63, n), rng.integers(0, 2, n), rng.integers(0, 1 << bits, n), *rng.integers(-3, 3, (3, n)), rng.integers(0, 4, n)]
-    columns[0][::2] = columns[0][1::2]
+    columns[0][::2], columns[1][::2] = columns[0][1::2], columns[1][1::2]
     rows = list(zip(*(c.tolist() for c in columns), strict=True))
     assert through(rows) == expected(rows)
 
