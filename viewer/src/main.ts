@@ -141,8 +141,8 @@ class App {
     this.side.append(
       h("label", { class: "field" }, "Chosen area", this.zoneList),
       this.readout,
-      h("h3", {}, "Most present now"),
-      h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Most present now" }, h(
+      h("h3", {}, "Most present at this time"),
+      h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Most present at this time" }, h(
         "table",
         { class: "busy" },
         h("caption", { class: "hidden" }, "The areas with the most devices in this slot, with 90 % intervals"),
