@@ -9,10 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from flockwise.errors import DataError
-from flockwise.store.manifest import Manifest, Segment, write_file
+from flockwise.store.manifest import Manifest, Segment
 from flockwise.store.runner import ProgressFn
 from flockwise.store.sealing import Sealer
 from flockwise.store.settling import DICTIONARY, OrderFn
+from flockwise.store.writing import write_file
 
 __all__ = ["check_replaced", "merge"]
 

@@ -24,7 +24,6 @@ from flockwise.governance import REASONS, Verdict
 from flockwise.store.columns import Batch
 from flockwise.store.folder import unwritable
 from flockwise.store.intake import Leaving
-from flockwise.store.manifest import write_file
 from flockwise.store.optouts import OptOuts
 from flockwise.store.report import Counts
 from flockwise.store.runner import SEGMENT, Done, Work
@@ -32,6 +31,7 @@ from flockwise.store.sealing import BrokenSealError, ParcelSeal
 from flockwise.store.settling import ORDERING_BYTES, file_name
 from flockwise.store.spill import ROW_BYTES, WORDS, scatter
 from flockwise.store.units import Unit, opened
+from flockwise.store.writing import write_file
 
 __all__ = ["ABOUT", "DRAFTS", "Parcel", "add_up", "block_bytes", "send", "settle"]
 

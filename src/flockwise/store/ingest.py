@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from flockwise.governance import REASONS
 from flockwise.store.intake import Leaving
-from flockwise.store.manifest import write_file
 from flockwise.store.optouts import OptOuts
 from flockwise.store.reading import OpenFile, Piece
 from flockwise.store.report import Counts
@@ -19,6 +18,7 @@ from flockwise.store.runner import SEGMENT, Done, ProgressFn, Work
 from flockwise.store.sealing import SpillSeal
 from flockwise.store.settling import ORDERING_BYTES, file_name
 from flockwise.store.spill import Spill, load
+from flockwise.store.writing import Writer
 
 __all__ = ["Threads"]
 
@@ -84,13 +84,14 @@ class _Run:
         finished = [0]
 
         def settle(bucket: int) -> str | None:
-            name = self._settle(bucket, left)
+            name = self._settle(bucket, left, writer)
             with self._lock:
                 finished[0] += 1
                 self._tell("order", finished[0], self._work.buckets)
             return name
 
-        names = [name for name in self._parallel(settle, range(self._work.buckets)) if name]
+        with Writer() as writer:
+            names = [name for name in self._parallel(settle, range(self._work.buckets)) if name]
         return Done(self._counts, names, left.without(self._work.known))
 
     def _count(self, counts: Counts) -> None:
@@ -119,8 +120,8 @@ class _Run:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _settle(self, bucket: int, left: OptOuts) -> str | None:
-        """Orders the new rows of a bucket and writes its file, durable on return: its name, or None if it got no row."""
+    def _settle(self, bucket: int, left: OptOuts, writer: Writer) -> str | None:
+        """Orders the new rows of a bucket and writes its file: its name, or None if it got no row."""
         counts, rows = Counts(), load(bucket, self._spills)
         table = self._work.settling.ordered(rows, [self._work.known, left], self._most_rows, counts)
         self._count(counts)
@@ -129,7 +130,7 @@ class _Run:
         if table is None or not table.num_rows:
             return None
         name = file_name(bucket)
-        write_file(self._segment / name, self._work.settling.sealed(table, bucket))
+        writer.write(self._segment / name, self._work.settling.sealed(table, bucket))
         return name
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from flockwise.base.files import write_durably
 from flockwise.config import Study
 from flockwise.errors import RuleError, StoreError
 
-__all__ = ["FORMAT", "MANIFEST", "Manifest", "Segment", "settings_of", "write_file"]
+__all__ = ["FORMAT", "MANIFEST", "Manifest", "Segment", "settings_of"]
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -267,12 +266,3 @@ def settings_of(study: Study) -> dict[str, Any]:
         "window_timezone": study.window.timezone,
         "greatest_accuracy_m": study.cleaning.greatest_accuracy_m,
     }
-
-
-def write_file(path: Path, data: bytes | memoryview) -> None:
-    """Writes a file with mode 0600; durable on return."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

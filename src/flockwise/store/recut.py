@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from flockwise.governance.places import Suppression
-from flockwise.store.manifest import Segment, write_file
+from flockwise.store.manifest import Segment
 from flockwise.store.runner import ProgressFn
 from flockwise.store.sealing import Sealer
 from flockwise.store.settling import DICTIONARY
+from flockwise.store.writing import write_file
 
 __all__ = ["recut"]
 

@@ -14,10 +14,11 @@ import pyarrow as pa
 
 from flockwise.store.buckets import load as opened
 from flockwise.store.keyring import Keyring
-from flockwise.store.manifest import Manifest, Segment, write_file
+from flockwise.store.manifest import Manifest, Segment
 from flockwise.store.pseudonym import Pseudonyms
 from flockwise.store.runner import ProgressFn
 from flockwise.store.settling import DICTIONARY
+from flockwise.store.writing import write_file
 
 __all__ = ["KeepFn", "load", "renamed", "rewrite"]
 

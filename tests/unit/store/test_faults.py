@@ -12,8 +12,7 @@ import pytest
 from tests.unit.store._made import content_of, order, pings, rows, store, write
 
 from flockwise.errors import StoreError
-from flockwise.store import Store, intake
-from flockwise.store import ingest as ingesting
+from flockwise.store import Store, intake, writing
 from flockwise.store.locking import locked
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +30,7 @@ class GoneError(Exception):
 
 
 @pytest.mark.parametrize("nth", [1, 3])
-@pytest.mark.parametrize("stage", ["read", "order", "write"])
+@pytest.mark.parametrize("stage", ["read", "order", "write", "sync"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_worker_that_fails_in_mid_stage(vault: Store, stage: str, nth: int, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, called = content_of(vault), [0]
@@ -49,8 +48,9 @@ def test_a_worker_that_fails_in_mid_stage(vault: Store, stage: str, nth: int, th
     with monkeypatch.context() as patch:
         if stage == "read":
             patch.setattr(intake, "judge", failing(intake.judge))
-        if stage == "write":
-            patch.setattr(ingesting, "write_file", failing(ingesting.write_file))
+        if stage in ("write", "sync"):
+            name = {"write": "_written", "sync": "_sync"}[stage]
+            patch.setattr(writing, name, failing(getattr(writing, name)))
         with pytest.raises(GoneError):
             vault.ingest([delivery], failing(order) if stage == "order" else order, threads=threads)
     assert content_of(vault) == before
