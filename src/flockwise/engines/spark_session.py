@@ -30,7 +30,16 @@ _DEFAULTS = {
     "spark.io.encryption.enabled": "true",
 }
 _DEFAULTS_THERE = {"spark.authenticate": "true", "spark.network.crypto.enabled": "true"}
-_DEFAULTS_HERE = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.sql.shuffle.partitions": "8"}
+_DEFAULTS_HERE = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.sql.shuffle.partitions": "8",
+    # Java's own choice marks objects beside the tasks, on cores that the Pythons need.
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
+    "spark.buffer.size": str(1 << 20),
+}
+_DAEMON_HERE = {"spark.python.daemon.module": "flockwise.engines.spark_daemon"}
+"""Where the workers' Python is this one. Another one may lack Flockwise: Spark's own daemon starts there, and its tasks say so (ENGINE_PYTHON)."""
 _SECRET = "spark.authenticate.secret"  # noqa: S105 - the name of the setting
 
 
@@ -85,10 +94,11 @@ def _start(spec: SparkSpec) -> SparkSession:
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # spark-submit has started Java, with its own master and settings
     master = spec.master or (None if submitted else _HERE)
     here = master is not None and master.startswith("local")
-    settings = {**({} if submitted else {**_DEFAULTS, **(_DEFAULTS_HERE if here else _DEFAULTS_THERE)}), **spec.settings, "spark.app.name": spec.app_name}
+    before = os.environ.get("PYSPARK_PYTHON")
+    own = {**_DEFAULTS, **(_DEFAULTS_HERE if here else _DEFAULTS_THERE), **(_DAEMON_HERE if here and spec.python is None and before is None else {})}
+    settings = {**({} if submitted else own), **spec.settings, "spark.app.name": spec.app_name}
     if master is not None:
         settings["spark.master"] = master
-    before = os.environ.get("PYSPARK_PYTHON")
     try:
         if spec.python is not None or before is None:
             os.environ["PYSPARK_PYTHON"] = spec.python or sys.executable

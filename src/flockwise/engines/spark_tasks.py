@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import re
 import threading
@@ -73,10 +74,22 @@ def _guarded(stage: Callable[[S, Batches], Iterable[pa.RecordBatch]], work: S, b
         if work.version != __version__:
             raise _other_python(__version__, work.version, work.said)
         yield from stage(work, batches)
+        _stays(stage.__qualname__)
     except FlockwiseError as error:
         raise _refusal(error) from None
     except Exception as error:  # noqa: BLE001 - its text may quote a row, and Spark writes it to the logs
         raise _refusal(_failed(type(error).__name__, work.said)) from None
+
+
+_loaded: set[str] = set()
+
+
+def _stays(stage: str) -> None:
+    """What the first task of a stage loaded is no longer looked through for unreachable cycles, which Spark's workers do after every task: 0.1 s each time."""
+    if stage not in _loaded:
+        _loaded.add(stage)
+        gc.collect()
+        gc.freeze()
 
 
 def collected(spark: SparkSession, frame: DataFrame, said: Said, look: Callable[[list[Any]], None] | None, batch_rows: int = 1) -> pa.Table:

@@ -25,6 +25,7 @@ from flockwise.store.columns import Batch
 from flockwise.store.folder import unwritable
 from flockwise.store.intake import Leaving
 from flockwise.store.optouts import OptOuts
+from flockwise.store.parcels import tight, wide
 from flockwise.store.report import Counts
 from flockwise.store.runner import SEGMENT, Done, Work
 from flockwise.store.sealing import BrokenSealError, ParcelSeal
@@ -60,8 +61,8 @@ class Parcel(NamedTuple):
 
 
 def block_bytes(buckets: int, memory: int) -> int:
-    """Bytes of a full parcel of rows, when all buckets of a sender share so much memory."""
-    return _block_rows(buckets, memory) * ROW_BYTES + ParcelSeal.OVERHEAD
+    """Bytes of a full parcel of rows, about, when all buckets of a sender share so much memory."""
+    return _block_rows(buckets, memory) * ROW_BYTES // 2
 
 
 def _block_rows(buckets: int, memory: int) -> int:
@@ -77,7 +78,7 @@ class _Outbox:
         self._fill = np.zeros(buckets, np.int64)
         self.sent = np.zeros(buckets, np.int64)
 
-    def add(self, batch: Batch, verdict: Verdict) -> Iterator[tuple[int, memoryview]]:
+    def add(self, batch: Batch, verdict: Verdict) -> Iterator[tuple[int, Ints]]:
         """Takes the accepted rows of a batch; gives what has become full."""
         i, n = 0, len(batch.high)
         args = (batch.high, batch.low, batch.rows.t_us, verdict.lat_e6, verdict.lon_e6, verdict.accuracy_dm, verdict.place, verdict.reason)
@@ -86,7 +87,7 @@ class _Outbox:
             if full >= 0:
                 yield self._give(full)
 
-    def rest(self) -> Iterator[tuple[int, memoryview]]:
+    def rest(self) -> Iterator[tuple[int, Ints]]:
         """What is left."""
         for bucket in np.flatnonzero(self._fill).tolist():
             yield self._give(bucket)
@@ -98,11 +99,11 @@ class _Outbox:
             mine = of == bucket
             yield bucket, OptOuts(leaving.high[mine], leaving.low[mine], leaving.reason[mine])
 
-    def _give(self, bucket: int) -> tuple[int, memoryview]:
+    def _give(self, bucket: int) -> tuple[int, Ints]:
         rows = self._rows[bucket, : self._fill[bucket]]
         self.sent[bucket] += len(rows)
         self._fill[bucket] = 0
-        return bucket, rows.data.cast("B")
+        return bucket, rows
 
 
 def send(work: Work, units: dict[int, Unit], seal: ParcelSeal, memory: int) -> Iterator[Parcel]:
@@ -132,10 +133,10 @@ def send(work: Work, units: dict[int, Unit], seal: ParcelSeal, memory: int) -> I
                 leaving.add(part.leaving)
                 reasons += part.reasons
                 for bucket, rows in box.add(part.batch, part.verdict):
-                    yield sealed(bucket, ROWS, rows)
+                    yield sealed(bucket, ROWS, tight(rows))
         reasons[REASONS.index("malformed")] += file.malformed
     for bucket, rows in box.rest():
-        yield sealed(bucket, ROWS, rows)
+        yield sealed(bucket, ROWS, tight(rows))
     for bucket, tags in box.by_bucket(leaving.all()):
         yield sealed(bucket, LEAVING, json.dumps(_plain(tags)).encode())
     told = {"units": list(units), "reasons": reasons.tolist(), "sent": {str(b): int(box.sent[b]) for b in np.flatnonzero(box.sent)}}
@@ -299,7 +300,7 @@ def _opened(parcel: Parcel, seal: ParcelSeal) -> bytes:
 
 
 def _rows(parcel: Parcel, seal: ParcelSeal) -> Ints:
-    return np.frombuffer(_opened(parcel, seal), np.int64).reshape(-1, WORDS)
+    return wide(_opened(parcel, seal))
 
 
 def _plain(some: OptOuts) -> list[str]:
