@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.conformance.clusters import Dying, DyingAtTheDoor, cluster
 from tests.conformance.test_ingest_spark import check, trouble
+from tests.conformance.test_remote_delivery import check as remote_check
+from tests.conformance.webhdfs import webhdfs
 from tests.unit.store._made import order
 
 from flockwise.engines.spark_ingest import SparkRunner
@@ -28,6 +30,12 @@ def test_all_kinds_of_trouble(trouble: Path, runner: SparkRunner, tmp_path: Path
 
 def test_an_executor_that_is_killed_while_it_reads(trouble: Path, runner: SparkRunner, tmp_path: Path) -> None:
     check(trouble, tmp_path / "s", DyingAtTheDoor(runner, "executor", tmp_path / "mark"))
+    assert (tmp_path / "mark").exists()
+
+
+def test_a_delivery_at_an_address_and_an_executor_that_is_killed_while_it_reads(trouble: Path, runner: SparkRunner, tmp_path: Path) -> None:
+    with webhdfs(trouble) as far:
+        remote_check(trouble, far, tmp_path / "s", DyingAtTheDoor(runner, "executor", tmp_path / "mark"), runner.locate)
     assert (tmp_path / "mark").exists()
 
 

@@ -23,7 +23,7 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
 
     Args:
         study_path: the study file.
-        sources: files, folders, globs or fsspec-style addresses.
+        sources: files, folders, globs or addresses: of fsspec's kinds, and under [engine] kind = "spark" of Hadoop's.
         replace: files of a former ingest that the sources correct, as they were delivered: their rows go in the same step, their opt-outs hold.
         progress: called with a stage's name, how much is done and how much there is.
 
@@ -45,9 +45,9 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
     trail.require(study)
     order = partial(person.order, rules=person.rules_for(study))
     named = [str(s) for s in sources]
-    with trail.step(study, "ingest"), quarantine_guard(study, named):
+    with engines.ingesting(study.engine) as (runner, locate), trail.step(study, "ingest"), quarantine_guard(study, named, locate):
         places.require_named(study)
-        found = _store(study).ingest(named, order, progress, replace=[str(s) for s in replace], runner=engines.runner(study.engine))
+        found = _store(study).ingest(named, order, progress, replace=[str(s) for s in replace], runner=runner, locate=locate)
     return Outcome("Ingested.", found.as_dict(), ("For the data steward alone: these counts are not private. Do not publish them.",))
 
 

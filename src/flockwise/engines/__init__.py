@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flockwise.engines.local import LocalEngine
-from flockwise.engines.opening import opened, runner
+from flockwise.engines.opening import ingesting, opened
 from flockwise.engines.protocol import Engine, PingSource, ProgressFn
 
-__all__ = ["Engine", "LocalEngine", "PingSource", "ProgressFn", "opened", "runner"]
+__all__ = ["Engine", "LocalEngine", "PingSource", "ProgressFn", "ingesting", "opened"]

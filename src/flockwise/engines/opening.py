@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from flockwise.config import EngineSpec
 from flockwise.engines.local import LocalEngine
 from flockwise.engines.protocol import Engine
-from flockwise.store import Runner
+from flockwise.store import LocateFn, Runner
 
-__all__ = ["opened", "runner"]
+__all__ = ["ingesting", "opened"]
 
 
 @contextmanager
@@ -31,10 +31,16 @@ def opened(spec: EngineSpec) -> Iterator[Engine]:
         yield SparkEngine(spark, spec.spark)
 
 
-def runner(spec: EngineSpec) -> Runner | None:
-    """Who runs an ingest under [engine]; None: threads of this process, which the store has itself. Spark is started when there is something to ingest."""
+@contextmanager
+def ingesting(spec: EngineSpec) -> Iterator[tuple[Runner | None, LocateFn | None]]:
+    """Who runs an ingest under [engine] and who finds its deliveries. None: threads of this process, and fsspec, which the store has itself.
+
+    Spark is started when an address asks for it or there is something to ingest, and put away with the block.
+    """
     if spec.kind == "local":
-        return None
+        yield None, None
+        return
     from flockwise.engines.spark_ingest import SparkRunner
 
-    return SparkRunner(spec.spark)
+    with SparkRunner(spec.spark) as runner:
+        yield runner, runner.locate

@@ -6,12 +6,14 @@ What a task does is in `store.exchange`, the same code for every way of running 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -19,13 +21,19 @@ import pyarrow as pa
 from flockwise import __version__
 from flockwise.config import SparkSpec
 from flockwise.engines.protocol import ProgressFn
+from flockwise.engines.spark_files import HadoopFiles, located, scheme_of
+from flockwise.engines.spark_ranges import handed_out
 from flockwise.engines.spark_session import session
 from flockwise.engines.spark_tasks import Batches, Said, collected, task
 from flockwise.errors import ConfigError
 from flockwise.store import Done, OpenFile, Work
 from flockwise.store.exchange import ABOUT, DRAFTS, Parcel, add_up, block_bytes, send, settle
+from flockwise.store.handed import Chunk, Range, opened_parts, ranges_of
 from flockwise.store.sealing import ParcelSeal
-from flockwise.store.units import Unit, units_of
+from flockwise.store.units import Unit, opened, units_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
 
 __all__ = ["SparkRunner"]
 
@@ -44,7 +52,7 @@ log = logging.getLogger("flockwise.engines")
 
 
 class SparkRunner:
-    """Runs ingests in the session of Spark that is there, or in one of its own that is started when there is something to ingest.
+    """Runs ingests in the session of Spark that is there, or in one of its own, which is started when it is needed and ends with the `with` block.
 
     Args:
         spec: the study's [engine.spark].
@@ -52,6 +60,39 @@ class SparkRunner:
 
     def __init__(self, spec: SparkSpec) -> None:
         self._spec = spec
+        self._open = ExitStack()
+        self._spark: SparkSession | None = None
+
+    def __enter__(self) -> Self:
+        self._require_folder()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spark = None
+        self._open.close()
+
+    def _require_folder(self) -> None:
+        if self._spec.store_address is not None:
+            raise ConfigError(
+                "ENGINE_STORE_ADDRESS",
+                what="An ingest on Spark writes into the folder of the store, which this study's executors do not see.",
+                got="[engine.spark] store_address",
+                state="Nothing was stored.",
+                fix='Ingest on this machine with a study file that says [engine] kind = "local", and copy the segments as before.',
+            )
+
+    def _session(self) -> SparkSession:
+        if self._spark is None:
+            self._spark = self._open.enter_context(session(self._spec))
+        return self._spark
+
+    def locate(self, address: str) -> tuple[HadoopFiles, str] | None:
+        """The file system of an address and the path in it, if it is one that Spark reads: see `store.LocateFn`.
+
+        Raises:
+            ConfigError, RuleError: as `session`.
+        """
+        return None if scheme_of(address) is None else located(self._session(), address)
 
     def run(self, work: Work, files: list[OpenFile], staging: Path, progress: ProgressFn | None) -> Done:
         """See `store.Runner`.
@@ -65,28 +106,21 @@ class SparkRunner:
 
         Privacy: the machines of the cluster see pings, and the keys that docs/how-to/run-on-spark.md lists.
         """
-        if self._spec.store_address is not None:
-            raise ConfigError(
-                "ENGINE_STORE_ADDRESS",
-                what="An ingest on Spark writes into the folder of the store, which this study's executors do not see.",
-                got="[engine.spark] store_address",
-                state="Nothing was stored.",
-                fix='Ingest on this machine with a study file that says [engine] kind = "local", and copy the segments as before.',
-            )
+        self._require_folder()
         (staging / DRAFTS).mkdir(mode=0o700)
-        with session(self._spec) as spark:
-            cores = spark.sparkContext.defaultParallelism
-            size = sum(file.source.size for file in files)
-            units = units_of(files, min(_MOST_UNIT, max(_LEAST_UNIT, size // (_TASKS_PER_CORE * cores))))
-            memory = self._spec.task_memory_mb << 20
-            asked = _Ingest(work, tuple(units), ParcelSeal(), memory, staging)
-            partitions = min(work.buckets, max(_TASKS_PER_CORE * cores, size // _PARTITION))
-            log.info("%d files as %d tasks, %d buckets as %d", len(files), len(units), work.buckets, partitions)
-            parcels = spark.range(0, len(units), 1, len(units)).mapInArrow(task(_taken, asked), _COLUMNS)
-            dealt = parcels.repartition(partitions, "bucket").sortWithinPartitions("bucket", "kind")
-            settled = dealt.mapInArrow(task(_settled, asked), _COLUMNS)
-            look = None if progress is None else _teller(size, work.buckets, progress)
-            table = collected(spark, settled, _SAID, look, max(1, _AT_ONCE // block_bytes(work.buckets, memory // 4)))
+        spark = self._session()
+        cores = spark.sparkContext.defaultParallelism
+        size = sum(file.source.size for file in files)
+        units = units_of(files, min(_MOST_UNIT, max(_LEAST_UNIT, size // (_TASKS_PER_CORE * cores))))
+        memory = self._spec.task_memory_mb << 20
+        asked = _Ingest(work, tuple(_sendable(unit) for unit in units), ParcelSeal(), memory, staging)
+        partitions = min(work.buckets, max(_TASKS_PER_CORE * cores, size // _PARTITION))
+        log.info("%d files as %d tasks, %d buckets as %d", len(files), len(units), work.buckets, partitions)
+        parcels = _sent(spark, asked, units)
+        dealt = parcels.repartition(partitions, "bucket").sortWithinPartitions("bucket", "kind")
+        settled = dealt.mapInArrow(task(_settled, asked), _COLUMNS)
+        look = None if progress is None else _teller(size, work.buckets, progress)
+        table = collected(spark, settled, _SAID, look, max(1, _AT_ONCE // block_bytes(work.buckets, memory // 4)))
         done = add_up(work, _parcels(table.to_batches()), len(units), asked.seal, staging)
         if progress is not None:
             progress("read", size, size)
@@ -103,13 +137,48 @@ class _Ingest:
     seal: ParcelSeal
     memory: int
     staging: Path
+    here: tuple[int, ...] = ()
     version: str = __version__
     said: Said = _SAID
 
 
+def _sendable(unit: Unit) -> Unit:
+    """A unit without a hold on the driver's Java, which no other process has."""
+    return replace(unit, source=replace(unit.source, fs=None)) if isinstance(unit.source.fs, HadoopFiles) else unit
+
+
+def _sent(spark: SparkSession, asked: _Ingest, units: Sequence[Unit]) -> DataFrame:
+    """The parcels of all units: of those that tasks read themselves, and of those that Spark reads for them."""
+    columns, here, handed = asked.work.intake.reader.mapping.columns, list[int](), list[tuple[int, str, list[Range]]]()
+    for number, unit in enumerate(units):
+        if isinstance(unit.source.fs, HadoopFiles):
+            handed.append((number, unit.source.fs.address(unit.source.path), ranges_of(unit, columns)))
+        else:
+            here.append(number)
+    parcels = []
+    if here:
+        parcels.append(spark.range(0, len(here), 1, len(here)).mapInArrow(task(_taken, replace(asked, here=tuple(here))), _COLUMNS))
+    if handed:
+        parcels.append(handed_out(spark, handed).mapInArrow(task(_handed, asked), _COLUMNS))
+    return reduce(lambda some, more: some.unionAll(more), parcels)
+
+
 def _taken(asked: _Ingest, batches: Batches) -> Iterator[pa.RecordBatch]:
     """A task of the first stage: its units as parcels."""
-    units = {number: asked.units[number] for batch in batches for number in _ints(batch.column(0))}
+    mapping, mine = asked.work.intake.reader.mapping, [asked.here[place] for batch in batches for place in _ints(batch.column(0))]
+    units = ((number, opened(asked.units[number], mapping)) for number in mine)
+    return _batches(send(asked.work, units, asked.seal, asked.memory // 4))
+
+
+def _handed(asked: _Ingest, batches: Batches) -> Iterator[pa.RecordBatch]:
+    """The same of units whose bytes come from Spark."""
+
+    def chunks() -> Iterator[Chunk]:
+        for batch in batches:
+            for unit, step, begin, content in zip(*(_ints(batch.column(i)) for i in range(3)), batch.column("content"), strict=True):
+                yield Chunk(unit, step, begin, memoryview(content.as_buffer()).cast("B") if content.is_valid else None)
+
+    units = opened_parts(asked.units, chunks(), asked.work.intake.reader.mapping)
     return _batches(send(asked.work, units, asked.seal, asked.memory // 4))
 
 

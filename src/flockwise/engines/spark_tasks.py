@@ -26,6 +26,9 @@ __all__ = ["Batches", "Said", "Sent", "collected", "task"]
 Batches = Iterable[pa.RecordBatch]
 
 _BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
+_BATCH_BYTES = "spark.sql.execution.arrow.maxBytesPerBatch"
+_MOST_BYTES = 16 << 20
+"""Of a batch of several rows: what is handed to a task comes in rows of megabytes."""
 _MARK = "flockwise-refusal:"
 _MARKED = re.compile(_MARK + r"([A-Za-z0-9_=-]+)")
 
@@ -108,9 +111,10 @@ def collected(spark: SparkSession, frame: DataFrame, said: Said, look: Callable[
     group = f"flockwise-{uuid.uuid4().hex}"
     context = spark.sparkContext
     context.setJobGroup(group, "flockwise")
-    rows = spark.conf.get(_BATCH)
+    before = {name: spark.conf.get(name, None) for name in (_BATCH, _BATCH_BYTES)}
     try:
         spark.conf.set(_BATCH, str(batch_rows))
+        spark.conf.set(_BATCH_BYTES, str(_MOST_BYTES))
         with nullcontext() if look is None else _watched(context, group, look):
             return frame.toArrow()
     except Exception as error:  # noqa: BLE001 - Spark's own errors quote whatever went through it: only what is ours is passed on
@@ -120,7 +124,8 @@ def collected(spark: SparkSession, frame: DataFrame, said: Said, look: Callable[
         raise
     finally:
         context._jsc.clearJobGroup()
-        spark.conf.set(_BATCH, str(rows))
+        for name, value in before.items():
+            spark.conf.unset(name) if value is None else spark.conf.set(name, value)
 
 
 @contextmanager

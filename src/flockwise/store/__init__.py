@@ -10,6 +10,7 @@ from flockwise.store.reading import OpenFile
 from flockwise.store.report import IngestReport
 from flockwise.store.runner import Done, ProgressFn, Runner, Work
 from flockwise.store.settling import OrderFn
+from flockwise.store.sources import LocateFn
 from flockwise.store.store import Store
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Buckets",
     "Done",
     "IngestReport",
+    "LocateFn",
     "OpenFile",
     "OrderFn",
     "ProgressFn",

@@ -26,12 +26,12 @@ from flockwise.store.folder import unwritable
 from flockwise.store.intake import Leaving
 from flockwise.store.optouts import OptOuts
 from flockwise.store.parcels import tight, wide
+from flockwise.store.reading import OpenFile
 from flockwise.store.report import Counts
 from flockwise.store.runner import SEGMENT, Done, Work
 from flockwise.store.sealing import BrokenSealError, ParcelSeal
 from flockwise.store.settling import ORDERING_BYTES, file_name
 from flockwise.store.spill import ROW_BYTES, WORDS, scatter
-from flockwise.store.units import Unit, opened
 from flockwise.store.writing import write_file
 
 __all__ = ["ABOUT", "DRAFTS", "Parcel", "add_up", "block_bytes", "send", "settle"]
@@ -106,12 +106,12 @@ class _Outbox:
         return bucket, rows
 
 
-def send(work: Work, units: dict[int, Unit], seal: ParcelSeal, memory: int) -> Iterator[Parcel]:
+def send(work: Work, units: Iterable[tuple[int, OpenFile]], seal: ParcelSeal, memory: int) -> Iterator[Parcel]:
     """Takes units through the door.
 
     Args:
         work: what is done.
-        units: by number.
+        units: their numbers and files; the files of one unit side by side.
         seal: of this ingest.
         memory: bytes for rows that wait.
 
@@ -126,8 +126,9 @@ def send(work: Work, units: dict[int, Unit], seal: ParcelSeal, memory: int) -> I
     def sealed(bucket: int, kind: int, content: bytes | memoryview) -> Parcel:
         return Parcel(bucket, kind, seal.seal(content, _label(bucket, kind)))
 
-    for unit in units.values():
-        file = opened(unit, work.intake.reader.mapping)
+    numbers = dict[int, None]()
+    for number, file in units:
+        numbers[number] = None
         for piece in file.pieces():
             for part in work.intake.judged(piece()):
                 leaving.add(part.leaving)
@@ -139,7 +140,7 @@ def send(work: Work, units: dict[int, Unit], seal: ParcelSeal, memory: int) -> I
         yield sealed(bucket, ROWS, tight(rows))
     for bucket, tags in box.by_bucket(leaving.all()):
         yield sealed(bucket, LEAVING, json.dumps(_plain(tags)).encode())
-    told = {"units": list(units), "reasons": reasons.tolist(), "sent": {str(b): int(box.sent[b]) for b in np.flatnonzero(box.sent)}}
+    told = {"units": list(numbers), "reasons": reasons.tolist(), "sent": {str(b): int(box.sent[b]) for b in np.flatnonzero(box.sent)}}
     yield sealed(ABOUT, SENT, json.dumps(told).encode())
 
 

@@ -23,7 +23,7 @@ from flockwise.config import Study, read_supplier
 from flockwise.errors import RuleError
 from flockwise.governance import suppliers
 from flockwise.store import keys
-from flockwise.store.sources import SourceFile, find
+from flockwise.store.sources import LocateFn, SourceFile, find
 
 __all__ = ["Entry", "entries", "guard", "place"]
 
@@ -70,12 +70,13 @@ def place(study: Study) -> Path:
 
 
 @contextmanager
-def guard(study: Study, sources: Sequence[str]) -> Iterator[None]:
+def guard(study: Study, sources: Sequence[str], locate: LocateFn | None = None) -> Iterator[None]:
     """Around an ingest: refuses the delivery before a row is read if its supplier is not in order, and notes what is refused.
 
     Args:
         study: the study.
         sources: files, folders, globs or addresses.
+        locate: finds the file system of an address; default: fsspec.
 
     Raises:
         RuleError: as `governance.suppliers.require_for_ingest`, and whatever the ingest itself raises.
@@ -84,16 +85,16 @@ def guard(study: Study, sources: Sequence[str]) -> Iterator[None]:
     reasons = suppliers.reasons(study)
     _tell_of_record(study, "refused" if reasons else "current")
     if reasons:
-        mark = _note(study, find(sources), reasons)
+        mark = _note(study, find(sources, locate), reasons)
         suppliers.require_for_ingest(study, f"The delivery is quarantined as {mark}: nothing of it was read into the store.")
     try:
         yield
     except RuleError as error:
         if error.code == AUCTION:
-            _note(study, find(sources), [AUCTION])
+            _note(study, find(sources, locate), [AUCTION])
         raise
     if place(study).exists():
-        _settle(study, find(sources))
+        _settle(study, find(sources, locate))
 
 
 def entries(study: Study) -> list[Entry]:

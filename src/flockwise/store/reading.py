@@ -19,7 +19,7 @@ from flockwise.store.auctions import refuse_auctions
 from flockwise.store.kinds import check_types
 from flockwise.store.sources import SourceFile, unreadable
 
-__all__ = ["OpenFile", "Piece", "broken", "file_schema", "open_file", "open_part", "parquet_batches", "row_groups", "short_texts"]
+__all__ = ["OpenFile", "Piece", "broken", "file_schema", "open_file", "open_part", "parquet_batches", "parquet_metadata", "row_groups", "short_texts"]
 
 BATCH_ROWS = 1 << 17
 READ_AHEAD = 1 << 18
@@ -113,9 +113,19 @@ def row_groups(source: SourceFile) -> list[int]:
     Raises:
         DataError: INGEST_BROKEN_FILE.
     """
+    found = parquet_metadata(source)
+    return [found.row_group(i).num_rows for i in range(found.num_row_groups)]
+
+
+def parquet_metadata(source: SourceFile) -> pq.FileMetaData:
+    """What the footer of a Parquet file says.
+
+    Raises:
+        DataError: INGEST_BROKEN_FILE.
+    """
     try:
         with _parquet_file(source) as file:
-            return [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+            return file.metadata
     except _DAMAGE as error:
         raise broken(source, error) from error
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import fsspec
 import pyarrow as pa
@@ -15,9 +16,12 @@ from fsspec.implementations.local import LocalFileSystem
 from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
 from pyarrow.fs import LocalFileSystem as ArrowLocal
 
-from flockwise.errors import DataError
+from flockwise.errors import DataError, FlockwiseError
 
-__all__ = ["SourceFile", "find"]
+__all__ = ["Digests", "LocateFn", "SourceFile", "find"]
+
+LocateFn = Callable[[str], tuple[Any, str] | None]
+"""The file system of an address, as fsspec sees its own, and the path in it; None: fsspec's own."""
 
 _FORMATS: dict[str, tuple[str, Literal["gzip", "zstd"] | None]] = {
     ".parquet": ("parquet", None),
@@ -31,12 +35,29 @@ _GLOB = re.compile(r"[*?\[]")
 _UNTOUCHED = "Nothing was stored."
 
 
+@runtime_checkable
+class Digests(Protocol):
+    """A file system that makes digests where its bytes arrive, and knows when a file was changed."""
+
+    def sha256(self, path: str) -> bytes:
+        """Of the whole file."""
+        ...
+
+    def size(self, path: str) -> int:
+        """Bytes of a file."""
+        ...
+
+    def modified(self, path: str) -> datetime:
+        """When a file was changed."""
+        ...
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """One file of a delivery.
 
     Args:
-        fs: fsspec's view of where it lies.
+        fs: fsspec's view of where it lies, or something that looks like it.
         path: its path there.
         shown: its name for messages, without credentials.
         form: "parquet" or "csv".
@@ -61,9 +82,11 @@ class SourceFile:
         """Whether it lies in this machine's own file system."""
         return isinstance(self.fs, LocalFileSystem)
 
-    def stamp(self) -> tuple[int, ...]:
-        """Size, time and number of a local file, to see whether it changed; empty for others."""
+    def stamp(self) -> tuple[Any, ...]:
+        """What tells whether the file changed: size and time, and the number of a local one; empty where that can't be told."""
         try:
+            if isinstance(self.fs, Digests):
+                return self.fs.size(self.path), self.fs.modified(self.path)
             info = Path(self.path).stat()
         except OSError:
             return ()
@@ -76,6 +99,8 @@ class SourceFile:
             DataError: INGEST_UNREADABLE.
         """
         try:
+            if isinstance(self.fs, Digests):
+                return self.fs.sha256(self.path)
             with Path(self.path).open("rb") if self.local else self.fs.open(self.path, "rb") as file:
                 digest = hashlib.sha256()
                 while block := file.read(1 << 20):
@@ -96,11 +121,15 @@ def unreadable(shown: str, error: BaseException) -> DataError:
     )
 
 
-def find(addresses: Sequence[str]) -> list[SourceFile]:
+def find(addresses: Sequence[str], locate: LocateFn | None = None) -> list[SourceFile]:
     """Every file that the addresses name, sorted by name, each once.
 
     A folder stands for all files below it whose names end in a known way; names that start with a dot or an underscore are passed over, as Spark and
     others mean them to be.
+
+    Args:
+        addresses: files, folders and globs.
+        locate: asked first where an address leads.
 
     Raises:
         DataError: INGEST_NO_SOURCE, INGEST_BAD_ADDRESS, INGEST_NOT_FOUND, INGEST_NO_MATCH, INGEST_EMPTY_FOLDER, INGEST_UNKNOWN_FORMAT,
@@ -110,7 +139,7 @@ def find(addresses: Sequence[str]) -> list[SourceFile]:
         raise DataError("INGEST_NO_SOURCE", what="No file, folder or glob was named.", state=_UNTOUCHED, fix="Name at least one.")
     found: dict[tuple[str, str], SourceFile] = {}
     for address in addresses:
-        for file in _expand(str(address)):
+        for file in _expand(str(address), locate):
             found.setdefault((str(file.fs.to_json()), file.path), file)
     return [found[k] for k in sorted(found, key=lambda k: (k[1], k[0]))]
 
@@ -120,10 +149,12 @@ def _show(address: str) -> str:
     return re.sub(r"\?.*$", "", re.sub(r"//[^/@]*@", "//", address)) if "://" in address else address
 
 
-def _expand(address: str) -> list[SourceFile]:
+def _expand(address: str, locate: LocateFn | None) -> list[SourceFile]:
     shown = _show(address)
     try:
-        fs, path = fsspec.core.url_to_fs(address)
+        fs, path = (locate(address) if locate is not None else None) or fsspec.core.url_to_fs(address)
+    except FlockwiseError:
+        raise
     except Exception as error:  # an unknown protocol is a ValueError, a missing package an ImportError, a bad option anything
         raise DataError(
             "INGEST_BAD_ADDRESS",

@@ -44,7 +44,7 @@ from flockwise.store.report import IngestReport
 from flockwise.store.rewriting import KeepFn, load, renamed, rewrite
 from flockwise.store.runner import SEGMENT, Done, ProgressFn, Runner, Work
 from flockwise.store.settling import OrderFn, Settling
-from flockwise.store.sources import SourceFile, find
+from flockwise.store.sources import LocateFn, SourceFile, find
 from flockwise.store.suppression import Suppression
 
 __all__ = ["Store"]
@@ -200,6 +200,7 @@ class Store:
         memory_mb: int | None = None,
         threads: int | None = None,
         runner: Runner | None = None,
+        locate: LocateFn | None = None,
     ) -> IngestReport:
         """Adds files to the store: all of them or, after an error or a crash at any moment, none of them.
 
@@ -216,6 +217,7 @@ class Store:
                 [engine] says.
             threads: workers; default: what [engine] says.
             runner: who does the work; default: threads of this process. Rows and counts are the same.
+            locate: finds the file system of an address; default: fsspec.
 
         Returns:
             Exact counts for the steward.
@@ -232,11 +234,11 @@ class Store:
         threads = threads or self._study.engine.workers
         runner = runner or Threads(threads, max(16, memory_mb or self._study.engine.megabytes) << 20)
         with self._changing():
-            former = find(replace) if replace else []
+            former = find(replace, locate) if replace else []
             self._cut = places.require(self._study)
             if self._manifest.deliveries:
                 places.require_not_overdue(self._cut, self._manifest.places)
-            found = find(sources)
+            found = find(sources, locate)
             seen = [f.stamp() for f in found]
             if former:
                 marks = dict(zip(self._marks(former, threads), former, strict=True))

@@ -16,7 +16,7 @@ from flockwise.errors import DataError
 from flockwise.store.reading import OpenFile, open_part, row_groups
 from flockwise.store.sources import SourceFile
 
-__all__ = ["Unit", "opened", "units_of"]
+__all__ = ["Unit", "not_shared", "opened", "units_of"]
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,16 @@ def opened(unit: Unit, mapping: Input) -> OpenFile:
         except OSError:
             same = False
         if not same:
-            raise DataError(
-                "INGEST_NOT_SHARED",
-                what="A machine of the engine does not see a file of the delivery as this one does.",
-                got=source.shown,
-                state="Nothing was stored.",
-                fix='Put deliveries where every machine reads them under the same name, or ingest on this machine: [engine] kind = "local".',
-            )
+            raise not_shared(source)
     return open_part(source, mapping, unit.first, unit.end)
+
+
+def not_shared(source: SourceFile) -> DataError:
+    """The error for a file that a machine of the engine can't read, or not as it was when the work was dealt out."""
+    return DataError(
+        "INGEST_NOT_SHARED",
+        what="A machine of the engine does not see a file of the delivery as this one does.",
+        got=source.shown,
+        state="Nothing was stored.",
+        fix='Put deliveries where every machine reads them under the same name, or ingest on this machine: [engine] kind = "local".',
+    )

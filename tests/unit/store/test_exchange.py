@@ -20,7 +20,7 @@ from flockwise.store import Store, capping, exchange
 from flockwise.store.exchange import ABOUT, LEAVING, ROWS, Parcel
 from flockwise.store.reading import open_file
 from flockwise.store.settling import Settling
-from flockwise.store.units import units_of
+from flockwise.store.units import opened, units_of
 
 
 def same(folder: Path, sources: list[str], runner: Parcels, **parts: object) -> tuple[Store, Store]:
@@ -139,7 +139,7 @@ def test_a_machine_that_does_not_see_the_delivery_or_the_store(tmp_path: Path) -
     for change in (lambda: source.write_bytes(source.read_bytes() + b"x"), source.unlink):
         change()
         with pytest.raises(FlockwiseError) as no_file:
-            exchange.opened(unit, made._study.input)
+            opened(unit, made._study.input)
         assert no_file.value.code == "INGEST_NOT_SHARED"
 
 
