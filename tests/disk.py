@@ -11,6 +11,7 @@ import errno
 import os
 import platform
 import struct
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -82,7 +83,7 @@ def failing(change: Callable[[], Any], fault: Fault, after: int) -> Ended:
     """Carries out a change in a forked child whose disk fails from after its n-th step on (0: from the start, negative: never)."""
 
     def run() -> Ended:
-        count = 0
+        count, lock = 0, threading.Lock()
 
         def stepping(name: str) -> None:
             real = getattr(os, name)
@@ -92,8 +93,10 @@ def failing(change: Callable[[], Any], fault: Fault, after: int) -> Ended:
                 try:
                     return real(*args, **options)
                 finally:
-                    count += 1
-                    if count == after:
+                    with lock:  # files are synced by several threads
+                        count += 1
+                        number = count
+                    if number == after:
                         _refuse(fault)
 
             setattr(os, name, step)

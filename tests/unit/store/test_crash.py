@@ -29,20 +29,22 @@ with tempfile.TemporaryDirectory() as aside:  # loads the machine code
     warm.ingest([_made.write(_made.pings(100), Path(aside) / "a.parquet")], _made.order, threads=1)
 
 def child(n, moment, source):
-    count = 0
+    count, lock = 0, threading.Lock()
 
     def stepping(name):
         real = getattr(os, name)
 
         def step(*args, **options):
             nonlocal count
-            count += 1
-            if count == n and moment == "before":
+            with lock:  # files are synced by several threads
+                count += 1
+                number = count
+            if number == n and moment == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
             try:
                 return real(*args, **options)
             finally:
-                if count == n and moment == "after":
+                if number == n and moment == "after":
                     os.kill(os.getpid(), signal.SIGKILL)
 
         setattr(os, name, step)
