@@ -1,4 +1,4 @@
-"""The 31 rules and the tests that show them: the page docs/reference/rules.md, and the check at the end of a whole run.
+"""The rules and the tests that show them: the page docs/reference/rules.md, and the check at the end of a whole run.
 
 `make rules` writes the page. It names tests, not results: a page can't know whether they pass. The result of a rule is that of the run: when the whole suite
 ran, `Watch` demands that for every rule under which the page lists a test at least one test marked with it ran and passed, and fails the run otherwise. A test

@@ -64,6 +64,13 @@ def peer_distance_m(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> f
     return 6_371_000 * math.acos(min(1.0, math.cos(a - b) - math.cos(a) * math.cos(b) * (1 - math.cos(math.radians(lon_a) - math.radians(lon_b)))))
 
 
+def coarse(t: int, lat: int, lon: int, accuracy: int) -> tuple[int, int, int, int]:
+    """What a store keeps of a ping (microseconds, millionths of a degree, decimetres): the one rounding of raw input, for everything it is compared with."""
+    lat = (2 * lat + 50) // 100 * 50
+    step = 50 if abs(lat) < 60_000_000 else 100 if abs(lat) < 75_522_488 else 200
+    return t // 10**6 * 10**6, lat, (2 * lon + step) // (2 * step) * step, -(-accuracy // 10) * 10 if accuracy >= 0 else -1
+
+
 def devices(rows: Iterable[Sequence[int]]) -> dict[tuple[int, int], list[Ping]]:
     """Rows (device_hi, device_lo, t, lat, lon, accuracy, cell) by device in the total order, exact duplicates dropped."""
     out: dict[tuple[int, int], set[Ping]] = defaultdict(set)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 from click.testing import CliRunner
+from tests.conformance import reference
 
 from flockwise import api, config, trail
 from flockwise.cli import main
@@ -138,11 +139,12 @@ class Delivery:
         return out
 
     def lawful(self) -> np.ndarray:
-        """Time, position and accuracy of the rows that may enter, sorted."""
+        """Time, position and accuracy of the rows that may enter, as a store keeps them, sorted."""
         good = [rows for reason, rows in self.blocks if reason == "accepted"]
         columns = [np.concatenate([r[c] for r in good]) for c in ("t", "lat", "lon", "acc")]
         found = np.stack([columns[0], np.rint(columns[1] * 1e6), np.rint(columns[2] * 1e6), np.rint(columns[3] * 10)], axis=1).astype(np.int64)
-        return found[np.lexsort(found.T[::-1])]
+        kept = np.array([reference.coarse(*row) for row in found.tolist()], np.int64)
+        return kept[np.lexsort(kept.T[::-1])]
 
 
 def put(**values: Any) -> Callable[[dict[str, Any]], None]:

@@ -19,6 +19,7 @@ from tests.unit.governance.places._geodesy import apart
 from flockwise import api, config, engines, person
 from flockwise.errors import FlockwiseError
 from flockwise.governance.places import Listing, Source
+from flockwise.governance.precision import MOVED_M
 from flockwise.release.planning import make_plan
 from flockwise.release.sums import all_levels
 from flockwise.store import Store
@@ -118,7 +119,7 @@ def test_nothing_within_610_m_is_stored_and_what_is_further_is(tmp_path: Path) -
     far = np.array([away(y, x) for y, x in zip(lat, lon, strict=True)])
     kept = stored(study)
     assert len(kept) == int((far > 610).sum())
-    assert min(away(y, x) for y, x in kept) > 609.9
+    assert min(away(y, x) for y, x in kept) > 610 - MOVED_M
     assert 100 < len(kept) < 700
 
 
@@ -247,7 +248,7 @@ def test_a_new_entry_purges_what_is_stored(tmp_path: Path, monkeypatch: pytest.M
     old = {p.name for p in segments.iterdir()}
     api.places_apply(study)
     assert not old & {p.name for p in segments.iterdir()}
-    far = np.array([apart(y, x, *WORK) > 610 for y, x in before])
+    far = np.array([apart(y, x, *WORK) > 610 + MOVED_M for y, x in before])
     assert 0 < far.sum() < len(before)
     assert sorted(map(tuple, stored(study))) == sorted(map(tuple, before[far]))
     assert api.places_status(study).facts["applied_to_the_store"] == "yes"
@@ -263,6 +264,42 @@ def test_a_new_entry_purges_what_is_stored(tmp_path: Path, monkeypatch: pytest.M
     assert 0.001 < certificate["area_cut"] < 0.02
     assert "sensitive" in (tmp_path / "out" / "README.txt").read_text().casefold()
     api.verify(tmp_path / "out")
+
+
+@pytest.mark.rule(10)
+def test_what_the_exact_position_and_instant_put_in_a_place_does_not_outlive_a_recut(tmp_path: Path) -> None:
+    """Pings just inside the distance that rest just outside of it in the store; and pings of the second with which a gathering begins."""
+    study = make(tmp_path / "s", gathering=True)
+    nobody = "category,lat,lon,from,to\n"
+    (study.parent / "g.csv").write_text(nobody)
+    api.places_review(study, "a test")
+    rng = np.random.default_rng(50)
+    metres, turn = rng.uniform(595, 625, 3_000), rng.uniform(0, 2 * np.pi, 3_000)
+    lat = np.round(WORK[0] + metres * np.sin(turn) / 111_050, 6)
+    lon = np.round(WORK[1] + metres * np.cos(turn) / 84_390, 6)
+    near = [("someone", START + timedelta(seconds=20 * i + 1, microseconds=300_000), float(lat[i]), float(lon[i])) for i in range(len(lat))]
+    begin = START + timedelta(hours=30, seconds=7)
+    early = [("another", begin - timedelta(hours=2) + timedelta(microseconds=u), *HOME) for u in (-1_500_000, -1, 0, 1, 400_000)]
+    ingest(study, near, early)
+    assert len(times(study)) == len(near) + 3  # three of the five lie in one second
+    write_list(study.parent / "places.parquet", [shapely.Point(CLINIC[1], CLINIC[0]), shapely.Point(WORK[1], WORK[0])])
+    (study.parent / "g.csv").write_text(nobody + f"political,{HOME[0]},{HOME[1]},{begin.isoformat()},{(begin + timedelta(hours=1)).isoformat()}\n")
+    api.places_review(study, "a test")
+    api.places_apply(study)
+    left = times(study)
+    exact = np.array([apart(y, x, *WORK) for _, _, y, x in near])
+    within, beyond = (
+        {int(t.timestamp()) for (_, t, _, _), chosen in zip(near, which, strict=True) if chosen} for which in (exact <= 609.9, exact > 610.1 + 2 * MOVED_M)
+    )
+    assert min(len(within), len(beyond)) > 500
+    assert not left & within
+    assert beyond <= left  # and no more is cut than the rounding may hide
+    assert left - {int(t.timestamp()) for _, t, _, _ in near} == {int(t.timestamp()) for _, t, _, _ in early[:2]}
+
+
+def times(study: Path) -> set[int]:
+    vault = Store.open(config.load(study))
+    return {t // 1_000_000 for b in vault.buckets() for t in vault.read(b)["t_us"].to_pylist()}
 
 
 @pytest.mark.rule(10)

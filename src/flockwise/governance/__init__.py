@@ -1,4 +1,4 @@
-"""What may come in: the rules of the door, consent, suppliers and purposes. Later: retention, sensitive places, deletion lists."""
+"""What may come in, and how much of it is kept: the rules of the door, consent, suppliers, sensitive places, precision."""
 
 from flockwise.governance.consent import ConsentTexts
 from flockwise.governance.door import ALWAYS, BAD_TIME, NEVER, REASONS, DoorRules, Rows, Verdict, judge

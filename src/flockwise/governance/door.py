@@ -20,6 +20,7 @@ from flockwise.governance.consent import (
     UNKNOWN_TEXT,
     ConsentTexts,
 )
+from flockwise.governance.precision import coarse
 
 __all__ = ["ALWAYS", "BAD_TIME", "NEVER", "REASONS", "DoorRules", "Rows", "Verdict", "judge"]
 
@@ -126,13 +127,15 @@ class Verdict:
 
     Args:
         reason: uint8 index into REASONS; 0 for accepted.
-        lat_e6: int32, millionths of a degree, rounded; 0 where the position is out of range.
+        t_us: int64, UTC microseconds, as the store keeps them (`precision.coarse`), like position and accuracy.
+        lat_e6: int32, millionths of a degree; 0 where the position is out of range.
         lon_e6: int32.
         accuracy_dm: int32, decimetres, -1 for unknown.
-        place: int32, position of the cell in the region, -1 outside it.
+        place: int32, position of the full position's cell in the region, -1 outside it.
     """
 
     reason: Bytes
+    t_us: Ints
     lat_e6: Ints32
     lon_e6: Ints32
     accuracy_dm: Ints32
@@ -140,7 +143,7 @@ class Verdict:
 
 
 def judge(rows: Rows, rules: DoorRules, find: Callable[[Ints32, Ints32], Ints32], suppress: Callable[[Ints32, Ints32, Ints], Bytes] | None = None) -> Verdict:
-    """The verdict on each row: a function of that row and public limits alone.
+    """The verdict on each row, and what the store keeps of it: a function of that row and public limits alone. Rules look at what the supplier sent.
 
     Args:
         rows: columns of one batch.
@@ -183,7 +186,8 @@ def judge(rows: Rows, rules: DoorRules, find: Callable[[Ints32, Ints32], Ints32]
         reason,
         accuracy_dm,
     )
-    return Verdict(reason, lat_e6, lon_e6, accuracy_dm, place)
+    kept_us = coarse(rows.t_us, lat_e6, lon_e6, accuracy_dm)
+    return Verdict(reason, kept_us, lat_e6, lon_e6, accuracy_dm, place)
 
 
 @njit(nogil=True, cache=True)

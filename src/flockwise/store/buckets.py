@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from flockwise.base.schemas import STORED_PINGS
 from flockwise.errors import StoreError
+from flockwise.store.layout import unseal_pings
 from flockwise.store.manifest import damaged
 from flockwise.store.optouts import OptOuts
 from flockwise.store.sealing import BrokenSealError, Sealer
@@ -102,7 +103,7 @@ def load(root: Path, sealer: Sealer, name: str) -> pa.Table:
 
 def _unsealed(root: Path, sealer: Sealer, name: str, source: Any) -> pa.Table:
     try:
-        return sealer.unseal(source, name)
+        return unseal_pings(sealer, source, name)
     except BrokenSealError as error:
         raise _broken(root, name, error) from error
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from flockwise.errors import DataError
+from flockwise.store.layout import seal_pings
 from flockwise.store.manifest import Manifest, Segment
 from flockwise.store.runner import ProgressFn
 from flockwise.store.sealing import Sealer
-from flockwise.store.settling import DICTIONARY, OrderFn
+from flockwise.store.settling import OrderFn
 from flockwise.store.writing import write_file
 
 __all__ = ["check_replaced", "merge"]
@@ -46,7 +47,7 @@ def merge(
 
     def work(file: str) -> None:
         parts = [load(f"{segment.name}/{file}") for segment in old if file in segment.files]
-        write_file(folder / file, sealer.seal(order(pa.concat_tables(parts))[0], f"{name}/{file}", DICTIONARY))
+        write_file(folder / file, seal_pings(sealer, order(pa.concat_tables(parts))[0], f"{name}/{file}"))
 
     with ThreadPoolExecutor(threads, "flockwise-compact") as pool:
         try:

@@ -81,7 +81,7 @@ class _Outbox:
     def add(self, batch: Batch, verdict: Verdict) -> Iterator[tuple[int, Ints]]:
         """Takes the accepted rows of a batch; gives what has become full."""
         i, n = 0, len(batch.high)
-        args = (batch.high, batch.low, batch.rows.t_us, verdict.lat_e6, verdict.lon_e6, verdict.accuracy_dm, verdict.place, verdict.reason)
+        args = (batch.high, batch.low, verdict.t_us, verdict.lat_e6, verdict.lon_e6, verdict.accuracy_dm, verdict.place, verdict.reason)
         while i < n:
             i, full = scatter(*args, self._shift, self._rows, self._fill, i)
             if full >= 0:

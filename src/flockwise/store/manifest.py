@@ -16,7 +16,8 @@ from flockwise.errors import RuleError, StoreError
 
 __all__ = ["FORMAT", "MANIFEST", "Manifest", "Segment", "settings_of"]
 
-FORMAT = 2
+FORMAT = 3
+"""3: pings are coarse, as `governance.precision` says. 2: as they came."""
 MANIFEST = "manifest.json"
 
 _NAMES = {
@@ -130,7 +131,8 @@ class Manifest:
                     what="The store was made by another version of Flockwise.",
                     got=f"format {body['format']}",
                     expected=f"format {FORMAT}",
-                    fix="Use that version, or ingest again into a new store.",
+                    state="The store is unchanged. Deletions that were asked for are in the data set's list, and hold in a new store too.",
+                    fix="Name a new folder in [store] path and ingest the deliveries again; purge the old store with the version that made it.",
                 )
             return cls(
                 settings=dict(body["settings"]),

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from flockwise.governance.places import Suppression
+from flockwise.store.layout import seal_pings
 from flockwise.store.manifest import Segment
 from flockwise.store.runner import ProgressFn
 from flockwise.store.sealing import Sealer
-from flockwise.store.settling import DICTIONARY
 from flockwise.store.writing import write_file
 
 __all__ = ["recut"]
@@ -57,7 +57,7 @@ def recut(
         table = table.filter(pa.array(suppress(lat.astype(np.int32), lon.astype(np.int32), t.astype(np.int64)) == 0))
         if not table.num_rows:
             return None
-        write_file(folder / name / file, sealer.seal(table, f"{name}/{file}", DICTIONARY))
+        write_file(folder / name / file, seal_pings(sealer, table, f"{name}/{file}"))
         return name, file
 
     kept: dict[str, list[str]] = {name: [] for name in names}

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from flockwise.store.buckets import load as opened
 from flockwise.store.keyring import Keyring
+from flockwise.store.layout import seal_pings
 from flockwise.store.manifest import Manifest, Segment
 from flockwise.store.pseudonym import Pseudonyms
 from flockwise.store.runner import ProgressFn
-from flockwise.store.settling import DICTIONARY
 from flockwise.store.writing import write_file
 
 __all__ = ["KeepFn", "load", "renamed", "rewrite"]
@@ -71,7 +71,7 @@ def rewrite(
             table = table.filter(pa.array(keep(table)))
             if change is not None:
                 table = change(table)
-            write_file(into / name / file, sealer.seal(table, f"{name}/{file}", DICTIONARY))
+            write_file(into / name / file, seal_pings(sealer, table, f"{name}/{file}"))
             done += 1
             if progress is not None:
                 progress("rewrite", done, total)

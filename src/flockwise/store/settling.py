@@ -15,13 +15,14 @@ from flockwise.errors import InternalError
 from flockwise.governance import REASONS
 from flockwise.store.arranging import arranged, distinct
 from flockwise.store.capping import capped, full_of, within
+from flockwise.store.layout import seal_pings
 from flockwise.store.optouts import OptOuts, reasons_in
 from flockwise.store.pseudonym import Pseudonyms
 from flockwise.store.report import Counts
 from flockwise.store.sealing import Sealer
 from flockwise.store.spill import WORDS
 
-__all__ = ["DICTIONARY", "ORDERING_BYTES", "OrderFn", "Rows", "Settling", "file_name"]
+__all__ = ["ORDERING_BYTES", "OrderFn", "Rows", "Settling", "file_name"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -31,7 +32,6 @@ OrderFn = Callable[[pa.Table], tuple[pa.Table, dict[str, int]]]
 READ_ROWS = 1 << 14  # of a spilled file at a time
 ORDERING_BYTES = 240
 """A row while its bucket is ordered: packed, as columns, sorting keys, columns in order, encoded, sealed."""
-DICTIONARY = ("device_hi", "device_lo", "cell")
 
 
 class Rows(Protocol):
@@ -71,8 +71,7 @@ class Settling:
 
     def sealed(self, table: pa.Table, bucket: int) -> memoryview:
         """The file of a bucket."""
-        dictionary = [column for column in DICTIONARY if column in table.schema.names]
-        return self.sealer.seal(table, f"{self.segment}/{file_name(bucket)}", dictionary)
+        return seal_pings(self.sealer, table, f"{self.segment}/{file_name(bucket)}")
 
     def ordered(self, rows: Rows, suppressed: Sequence[OptOuts], most_rows: int, counts: Counts) -> pa.Table | None:
         """The rows of a bucket that are to be stored.

@@ -400,7 +400,7 @@ class Store:
         old, made = self._manifest.segments, self._manifest.made
         names = [f"{made + i:06d}" for i in range(1, len(old) + 1)]
         with staged(self._root) as staging:
-            read, suppress = partial(load, self._root / SEGMENTS, ring=self._ring), places.suppression(self._study, found)
+            read, suppress = partial(load, self._root / SEGMENTS, ring=self._ring), places.suppression(self._study, found, stored=True)
             new = recut(old, names, read, self._ring.sealer(), suppress, staging, threads, progress)
             kept = [s for s in new if s.files]
             for segment in kept:

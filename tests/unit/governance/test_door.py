@@ -152,9 +152,9 @@ def test_without_a_consent_column_the_texts_hold_for_every_row() -> None:
     assert [reason(replace(rows(t=t), consent_us=None), rules) for t in (49, 50, 119, 120)] == ["before_consent", "accepted", "accepted", "other_purpose"]
 
 
-def test_positions_are_rounded_and_unknown_accuracy_is_minus_one() -> None:
+def test_positions_are_coarse_and_unknown_accuracy_is_minus_one() -> None:
     verdict = judge(rows(lat=40.1234565001, lon=-74.1234564, accuracy=float("nan")), RULES, inside)
-    assert (verdict.lat_e6[0], verdict.lon_e6[0], verdict.accuracy_dm[0], verdict.place[0]) == (40_123_457, -74_123_456, -1, 0)
+    assert (verdict.lat_e6[0], verdict.lon_e6[0], verdict.accuracy_dm[0], verdict.place[0]) == (40_123_450, -74_123_450, -1, 0)
 
 
 def test_absent_columns_refuse_nothing() -> None:

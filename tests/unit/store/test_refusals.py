@@ -157,8 +157,9 @@ def test_a_store_that_is_not_there_or_damaged(tmp_path: Path) -> None:
     assert refused(StoreError, lambda: rows(opened)) == "STORE_DAMAGED"
     (tmp_path / "store" / "manifest.json").write_text("{}")
     assert refused(StoreError, lambda: Store.open(made._study)) == "STORE_DAMAGED"
-    (tmp_path / "store" / "manifest.json").write_text('{"format": 99}')
-    assert refused(StoreError, lambda: Store.open(made._study)) == "STORE_FORMAT"
+    for other in (2, 99):
+        (tmp_path / "store" / "manifest.json").write_text(f'{{"format": {other}}}')
+        assert refused(StoreError, lambda: Store.open(made._study)) == "STORE_FORMAT"
 
 
 def test_a_file_that_changes_while_it_is_read_stops_the_ingest(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
+from tests.conformance import reference
 from tests.unit.store._made import order, rows, store
 
 from flockwise.base import clock
@@ -65,7 +66,7 @@ def test_the_bus_from_its_gpx(tmp_path: Path) -> None:
     found = rows(made)
     assert len({r[:2] for r in found}) == 1
     by_time = sorted((r[2], r[4], r[5]) for r in found)
-    assert by_time[0] == (1_550_475_950_000_000, 52_629_151, -8_661_746)
+    assert by_time[0] == (1_550_475_950_000_000, 52_629_150, -8_661_750)
 
 
 def test_operator_events_with_injected_errors(tmp_path: Path) -> None:
@@ -93,7 +94,9 @@ def test_operator_events_with_injected_errors(tmp_path: Path) -> None:
             if not datetime(2023, 1, 7, tzinfo=zone) <= instant < datetime(2023, 1, 12, tzinfo=zone):
                 expected["outside_window"] += 1
             else:
-                kept.add((user, int(instant.timestamp()) * 1_000_000, int(np.rint(float(lat) * 1e6)), int(np.rint(float(lon) * 1e6))))
+                kept.add(
+                    (user, *reference.coarse(int(instant.timestamp()) * 1_000_000, int(np.rint(float(lat) * 1e6)), int(np.rint(float(lon) * 1e6)), -1)[:3])
+                )
     assert report.rows_read == 1823
     assert dict(report.refused) == dict(expected)
     assert report.refused["null"] == 594

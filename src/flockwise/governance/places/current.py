@@ -17,6 +17,7 @@ from flockwise.governance.places.extent import Extent
 from flockwise.governance.places.gatherings import Gatherings, read_gatherings
 from flockwise.governance.places.index import PlaceIndex
 from flockwise.governance.places.listing import Listing, Review
+from flockwise.governance.precision import MOVED_M
 
 if TYPE_CHECKING:
     from flockwise.config import PlacesSpec, Study
@@ -183,14 +184,21 @@ def require(study: Study) -> Current | None:
     return found
 
 
-def suppression(study: Study, found: Current) -> Suppression:
-    """The lookup tables of a list, for the study's region."""
+def suppression(study: Study, found: Current, *, stored: bool = False) -> Suppression:
+    """The lookup tables of a list, for the study's region.
+
+    Args:
+        study: it says where the region is.
+        found: the list.
+        stored: for pings out of a store, which lie up to MOVED_M off: buffers are wider by that. Times need nothing: gatherings begin with whole seconds.
+    """
     extent = Extent.of(study.area)
+    moved_m = MOVED_M if stored else 0.0
     gatherings = None
     if found.gatherings is not None and len(found.gatherings):
         near = found.gatherings
-        gatherings = PlaceIndex.build(near.shapes, near.buffers_m, extent, near.times_us)
-    return Suppression(found.digest, PlaceIndex.build(found.listing.shapes, found.listing.buffers_m, extent), gatherings)
+        gatherings = PlaceIndex.build(near.shapes, near.buffers_m + moved_m, extent, near.times_us)
+    return Suppression(found.digest, PlaceIndex.build(found.listing.shapes, found.listing.buffers_m + moved_m, extent), gatherings)
 
 
 def _missing() -> RuleError:
