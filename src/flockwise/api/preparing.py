@@ -238,6 +238,7 @@ def plan(study_path: Path, *, out: Path | None = None, devices: int | None = Non
             "level": e.level,
             "noise_sd": round(e.noise_sd, 1),
             "expected_error": forecast.percent(e.relative_error),
+            "eight_releases_in_ten": forecast.span(e),
             "figures_printed": e.printed,
             "figures": e.rows,
         }

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from flockwise.forecast.facts import Expected
 from flockwise.forecast.variants import Variant
 
-__all__ = ["curves", "percent"]
+__all__ = ["curves", "percent", "span"]
 
 WIDTH, HEIGHT = 380, 270
 LEFT, RIGHT, TOP, BOTTOM = 46, 92, 14, 44
@@ -22,18 +23,25 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:,.0f} %"
 
 
+def span(found: Expected) -> str | None:
+    """Between which relative errors eight releases in ten lie, in words; None where it is not known."""
+    return None if found.low is None or found.high is None else f"{percent(found.low)} to {percent(found.high)}"
+
+
 def curves(table: str, variants: Sequence[Variant], own: float) -> str:
-    """Expected error of a table by epsilon, one line a level, both axes in equal steps of proportion.
+    """Expected error of a table by epsilon, one line a level, both axes in equal steps of proportion; upright lines hold eight releases in ten.
 
     Args:
         table: which.
         variants: one for each epsilon, rising.
         own: the study's epsilon, marked.
     """
-    errors = [{e.level: e.relative_error for e in v.found if e.table == table and e.relative_error is not None} for v in variants]
-    values = {level: [of[level] for of in errors] for level in errors[0]}
-    low = max(t for t in _TICKS if t <= max(min(map(min, values.values())), _TICKS[0]))
-    high = min((t for t in _TICKS if t >= max(map(max, values.values()))), default=_TICKS[-1])
+    rows = [{e.level: e for e in v.found if e.table == table and e.relative_error is not None} for v in variants]
+    found = {level: [of[level] for of in rows] for level in rows[0]}
+    values = {level: [e.relative_error or 0.0 for e in of] for level, of in found.items()}
+    all_of = [v for of in found.values() for e in of for v in (e.relative_error, e.low, e.high) if v is not None]
+    low = max(t for t in _TICKS if t <= max(min(all_of), _TICKS[0]))
+    high = min((t for t in _TICKS if t >= max(all_of)), default=_TICKS[-1])
     low, high = (low, high) if low < high else (low / 2, high)
     xs = [float(v.epsilon) for v in variants]
 
@@ -47,14 +55,20 @@ def curves(table: str, variants: Sequence[Variant], own: float) -> str:
     for style, level in enumerate(values):
         label = f"resolution {level}"
         points = [(x(e), y(v)) for e, v in zip(xs, values[level], strict=True)]
-        said = "; ".join(f"epsilon {e:g}: {percent(v)}" for e, v in zip(xs, values[level], strict=True))
+        said = "; ".join(f"epsilon {e:g}: {_said(v)}" for e, v in zip(xs, found[level], strict=True))
+        # Beside each other where levels are near.
+        spans = "".join(
+            f'<line class="span" x1="{x(e) + 4 * style:.1f}" x2="{x(e) + 4 * style:.1f}" y1="{y(v.low):.1f}" y2="{y(v.high):.1f}"/>'
+            for e, v in zip(xs, found[level], strict=True)
+            if v.low is not None and v.high is not None
+        )
         marks = "".join(f'<circle class="mark" cx="{a:.1f}" cy="{b:.1f}" r="3.6"/>' for a, b in points)
         texts = "".join(
             f'<text x="{max(a, LEFT + 16):.1f}" y="{max(TOP + 4.0, b - 10):.1f}">{percent(v)}</text>' for (a, b), v in zip(points, values[level], strict=True)
         )
         parts.append(
             f'<g class="curve c{style % 4}" tabindex="0" role="img" aria-label="{escape(label)}. Expected relative error: {escape(said)}">'
-            f'<polyline class="line" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}"/>{marks}<g class="values">{texts}</g></g>'
+            f'<polyline class="line" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}"/>{spans}{marks}<g class="values">{texts}</g></g>'
         )
         ends.append((points[-1][1], style, label))
     labels = "".join(f'<text class="end c{style % 4}" x="{WIDTH - RIGHT + 12}" y="{at + 4:.1f}">{label}</text>' for at, style, label in _apart(ends))
@@ -71,6 +85,11 @@ def curves(table: str, variants: Sequence[Variant], own: float) -> str:
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" class="plot small" role="group" aria-label="Expected relative error of {escape(table)} by epsilon">'
         f'<g aria-hidden="true">{lines}{steps}{mark}{name}</g>{"".join(parts)}<g aria-hidden="true">{labels}</g></svg>'
     )
+
+
+def _said(found: Expected) -> str:
+    between = span(found)
+    return percent(found.relative_error) + (f" ({between})" if between else "")
 
 
 def _apart(ends: Sequence[tuple[float, int, str]], least: float = 16.0) -> list[tuple[float, int, str]]:

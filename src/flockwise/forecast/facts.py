@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ from flockwise import release
 from flockwise.base.h3bits import parent
 from flockwise.forecast.population import normals
 
-__all__ = ["Expected", "Facts", "gathered", "noisy", "relative_error", "weight"]
+__all__ = ["Expected", "Facts", "gathered", "noise", "noisy", "relative_error", "weight"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -42,9 +43,12 @@ class Expected:
         table: "presence", "typical_day", "flows" or "margins".
         level: H3 resolution.
         noise_sd: standard deviation of the noise, in published units.
-        relative_error: sum of errors over sum of the truth, over the whole domain; a pair that is not printed counts as nothing. None where it is not known.
+        relative_error: sum of errors over sum of the truth, over the whole domain, the mean over releases; a pair that is not printed counts as nothing. None
+            where it is not known.
         printed: rows with a figure; None where it is not known.
         rows: rows of the public domain.
+        low: what the relative error stays under in one release of ten, by the luck of the noise. None where it is not known, as of presence.
+        high: what it passes in one release of ten.
     """
 
     table: str
@@ -53,6 +57,8 @@ class Expected:
     relative_error: float | None
     printed: int | None
     rows: int
+    low: float | None = None
+    high: float | None = None
 
 
 def weight(plan: release.Plan) -> float:
@@ -61,18 +67,29 @@ def weight(plan: release.Plan) -> float:
     return 1.0 if weights is None else float(weights.units.mean()) / release.GRID
 
 
-def noisy(block: release.Block, truth: Floats, sign: int = 1) -> Ints:
-    """Made-up figures of a block with made-up noise of its size, in grid units: the same numbers for the same block, so that plans can be compared.
+def noisy(block: release.Block, truth: Floats, draw: int = 0) -> Ints:
+    """Made-up figures of a block with made-up noise of its size, in grid units.
 
     Args:
         block: a block of a plan.
         truth: figures in its shape.
-        sign: 1, or -1 for the opposite noise: the mean of what comes of both depends less on the one draw.
+        draw: which noise.
     """
-    mark = np.arange(truth.size, dtype=np.uint64) + np.uint64(zlib.crc32(block.name.encode()) << 32)
-    noise = normals(mark, 8).reshape(truth.shape) * (sign * block.sigma_units)
-    found: Ints = np.round(truth * release.GRID + noise).astype(np.int64)
+    found: Ints = np.round(truth * release.GRID + noise(block.name, truth.shape, draw) * block.sigma_units).astype(np.int64)
     return found
+
+
+def noise(name: str, shape: tuple[int, ...], draw: int) -> Floats:
+    """Made-up standard normal noise: the same for the same name and draw, so that plans can be compared.
+
+    Args:
+        name: what it is for.
+        shape: of the array.
+        draw: which. An odd one is the opposite of the one before: the mean of what comes of both depends less on luck.
+    """
+    size = prod(shape)
+    mark = np.arange(size, dtype=np.uint64) + np.uint64((zlib.crc32(name.encode()) << 32) + draw // 2 * size)
+    return normals(mark, 8).reshape(shape) * (1 - draw % 2 * 2)
 
 
 def gathered(finest: Floats, base: release.Block, block: release.Block, axes: tuple[int, ...]) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from flockwise import artifact, estimate, release
 from flockwise.forecast import population
 from flockwise.forecast.facts import Expected, Facts, gathered, noisy, relative_error, weight
+from flockwise.forecast.luck import Luck, luck
 
 __all__ = ["flows"]
 
@@ -38,16 +38,12 @@ def flows(plan: release.Plan, facts: Facts) -> list[Expected]:
     lat, lon = artifact.centres(base.region.cells)
     trips = facts.devices * float((counts * share).sum()) * weight(plan)
     truth = population.pairs(base.region.cells, lat, lon, population.slot_shares(np.array(table.starts_min)), trips)
-    sides = []
-    for sign in (1, -1):
-        found = release.flow_estimate(plan, _drawn(plan, facts, truth, counts * share, norms, sign))
-        sides.append([row for place, block in enumerate(dense) for row in _rows(plan, block, gathered(truth, base, block, (0, 1)), found, place)])
-    return [_mean(a, b) for a, b in zip(*sides, strict=True)]
-
-
-def _mean(a: Expected, b: Expected) -> Expected:
-    error, printed = ((getattr(a, name) + getattr(b, name)) / 2 for name in ("relative_error", "printed"))
-    return replace(a, relative_error=error, printed=round(printed))
+    exact = _exact(plan, facts, truth, counts * share, norms)
+    drawn = {b.name: noisy(b, exact[b.name]) for b in plan.blocks if b.name in exact}
+    # The totals' noise is left to luck, over which the error is a mean.
+    drawn |= {name: np.round(values * release.GRID).astype(np.int64) for name, values in exact.items() if name.startswith("total_")}
+    found, lucky = release.flow_estimate(plan, drawn), luck(plan, exact, drawn)
+    return [row for place, block in enumerate(dense) for row in _rows(plan, block, gathered(truth, base, block, (0, 1)), found, place, lucky)]
 
 
 def _settled(plan: release.Plan, norms: Floats, devices: Floats) -> release.Plan:
@@ -59,21 +55,21 @@ def _settled(plan: release.Plan, norms: Floats, devices: Floats) -> release.Plan
     return release.settled(plan, {release.NORMS: np.round(bins * release.GRID).astype(np.int64)})
 
 
-def _drawn(plan: release.Plan, facts: Facts, truth: Floats, trips: Floats, norms: Floats, sign: int) -> dict[str, Ints]:
-    """Noisy figures by block: what devices of each number of trips keep of them is the same share of every pair."""
+def _exact(plan: release.Plan, facts: Facts, truth: Floats, trips: Floats, norms: Floats) -> dict[str, Floats]:
+    """Figures by block, in trips: what devices of each number of trips keep of them is the same share of every pair."""
     base, heavy = plan.of("flows")[0], norms**2 > (plan.heavy_edge or np.inf)
     kept = _kept(plan, facts, norms, heavy) * trips
-    drawn: dict[str, Ints] = {}
+    out: dict[str, Floats] = {}
     for block in plan.blocks:
         if block.kind == "presence":
             continue
-        exact = gathered(truth, base, block, (0, 1))
+        whole = gathered(truth, base, block, (0, 1))
         if block.kind != "flows":
-            exact = exact.sum(axis=1 if block.kind.endswith("departures") else 0)
+            whole = whole.sum(axis=1 if block.kind.endswith("departures") else 0)
         # Shrunk flows of everybody, and of heavy devices once more. Totals count each device in one band, and few pass their cap.
         bands = (trips[~heavy].sum(), trips[heavy].sum()) if block.kind.startswith("total_") else (kept.sum(), kept[heavy].sum())
-        drawn[block.name] = noisy(block, np.stack([exact * (band / trips.sum()) for band in bands[: block.shape[0]]]), sign)
-    return drawn
+        out[block.name] = np.stack([whole * (band / trips.sum()) for band in bands[: block.shape[0]]])
+    return out
 
 
 def _kept(plan: release.Plan, facts: Facts, norms: Floats, heavy: Bools) -> Floats:
@@ -86,15 +82,22 @@ def _kept(plan: release.Plan, facts: Facts, norms: Floats, heavy: Bools) -> Floa
     return found
 
 
-def _rows(plan: release.Plan, block: release.Block, exact: Floats, found: estimate.FlowEstimate, place: int) -> list[Expected]:
+def _rows(plan: release.Plan, block: release.Block, exact: Floats, found: estimate.FlowEstimate, place: int, lucky: Luck) -> list[Expected]:
     scale, pairs = plan.study.scale, found.pairs[place]
-    printed = np.zeros(exact.shape)
-    printed[pairs.origin, pairs.destination, pairs.slot] = pairs.trips
+    true = exact[pairs.origin, pairs.destination, pairs.slot]
+    not_printed = exact.sum() - true.sum()
+    of_pairs = np.array([np.abs(factor * pairs.trips - true).sum() + not_printed for factor in lucky.pairs]) / exact.sum()
     ends = np.concatenate([found.departures[place].trips, found.arrivals[place].trips])
     of = np.concatenate([exact.sum(axis=1), exact.sum(axis=0)])
+    of_ends = np.array([relative_error(factor * ends, of) for factor in lucky.margins])
     margins = next(b for b in plan.of("departures") if b.level == block.level)
     shown = int(found.departures[place].published.sum()) + int(found.arrivals[place].published.sum())
     return [
-        Expected("flows", block.level, block.sigma * scale, relative_error(printed, exact), len(pairs.trips), exact.size),
-        Expected("margins", block.level, margins.sigma * scale, relative_error(ends, of), shown, ends.size),
+        _expected("flows", block, block.sigma * scale, of_pairs, len(pairs.trips), exact.size),
+        _expected("margins", block, margins.sigma * scale, of_ends, shown, ends.size),
     ]
+
+
+def _expected(table: str, block: release.Block, noise_sd: float, errors: Floats, printed: int, rows: int) -> Expected:
+    low, high = np.quantile(errors, [0.1, 0.9])
+    return Expected(table, block.level, noise_sd, float(errors.mean()), printed, rows, float(low), float(high))

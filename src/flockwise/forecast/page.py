@@ -7,7 +7,7 @@ from html import escape
 
 from flockwise import release
 from flockwise.base.page import BRAND, plain_page
-from flockwise.forecast.chart import curves, percent
+from flockwise.forecast.chart import curves, percent, span
 from flockwise.forecast.facts import Expected, Facts
 from flockwise.forecast.variants import Variant
 
@@ -58,7 +58,8 @@ def _plots(epsilons: Sequence[Variant], own: Variant) -> str:
     )
     return f"""<section class="card"><h2>Expected error by epsilon</h2>
 <p class="note">Relative error: the sum of all errors over the sum of all true figures of a table at a level; a pair of zones that is not printed
-counts as an error of its whole size. Both axes have equal steps of proportion.</p><div class="panels">{plots}</div></section>
+counts as an error of its whole size. The mean over releases; upright lines hold eight releases in ten, which differ by the luck of their noise.
+Both axes have equal steps of proportion.</p><div class="panels">{plots}</div></section>
 """
 
 
@@ -79,8 +80,10 @@ def _table(own: Variant, epsilons: Sequence[Variant], others: Sequence[Variant])
     head = "".join(f'<th scope="col">{_TABLES[t]}, r{level}</th>' for t, level in names)
     rows = [_row("This study", own, own), *(_row(v.change, v, own) for v in (*epsilons, *others) if v is not own)]
     noise = "".join(_cell(f"{e.noise_sd:,.1f} {_UNITS[e.table]}") for e in own.found)
+    spans = "".join(_cell(span(e) or "hardly varies" if e.relative_error is not None else "not known") for e in own.found)
     printed = "".join(_cell("not known" if e.printed is None else f"{e.printed:,} of {e.rows:,}") for e in own.found)
-    more = f'<tr><th scope="row">Noise (standard deviation)</th>{noise}</tr><tr><th scope="row">Figures printed, about</th>{printed}</tr>'
+    named = (("Eight releases in ten", spans), ("Noise (standard deviation)", noise), ("Figures printed, about", printed))
+    more = "".join(f'<tr><th scope="row">{name}</th>{cells}</tr>' for name, cells in named)
     body = rows[0] + more + "".join(rows[1:])
     return f'<div class="wide"><table><thead><tr><th scope="col">Expected relative error</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 

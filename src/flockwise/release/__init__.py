@@ -7,7 +7,7 @@ from flockwise.release.plan import GRID, NORMS, Block, Group, Plan
 from flockwise.release.planning import make_plan, settle
 from flockwise.release.publishing import Published, publish, settled
 from flockwise.release.recording import facts_of
-from flockwise.release.tables import build, calendar, flow_estimate, presence_estimates, typical_slots
+from flockwise.release.tables import build, calendar, flow_estimate, noisy_flows, presence_estimates, typical_slots
 
 __all__ = [
     "GRID",
@@ -25,6 +25,7 @@ __all__ = [
     "flow_estimate",
     "ledger_facts",
     "make_plan",
+    "noisy_flows",
     "open_ledger",
     "presence_estimates",
     "promise",

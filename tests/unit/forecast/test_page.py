@@ -62,7 +62,11 @@ def test_every_plot_is_a_drawing_that_can_be_read_without_seeing_it(study: Make,
         assert curves
         for curve in curves:
             assert curve.get("tabindex") == "0"
-            assert re.search(r"resolution \d\. Expected relative error: epsilon 0.25: .* %; epsilon 0.5: .* %; epsilon 1: .* %", curve.get("aria-label") or "")
+            label = curve.get("aria-label") or ""
+            assert re.search(r"resolution \d\. Expected relative error: epsilon 0.25: .* %.*; epsilon 0.5: .* %.*; epsilon 1: .* %", label)
+            spans = [line for line in curve.iter("line") if line.get("class") == "span"]
+            # Flows say how releases differ, in words as well; presence hardly varies.
+            assert len(spans) == len(re.findall(r" % \(\S+ % to \S+ %\)", label)) in (0, 4)
         width, height = (float(x) for x in (plot.get("viewBox") or "").split()[2:])
         for circle in plot.iter("circle"):
             assert 0 <= float(circle.get("cx") or -1) <= width
@@ -81,7 +85,7 @@ def test_the_command_prints_one_object(study: Make) -> None:
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert {(r["table"], r["level"]) for r in told["tables"]} >= {("presence", 7), ("flows", 6), ("margins", 5)}
-    assert set(told["tables"][0]) == {"table", "level", "noise_sd", "expected_error", "figures_printed", "figures"}
+    assert set(told["tables"][0]) == {"table", "level", "noise_sd", "expected_error", "eight_releases_in_ten", "figures_printed", "figures"}
     assert told["other_settings"] == []
     assert told["notes"] == ["No data was read and nothing was charged."]
 
