@@ -84,7 +84,7 @@ def clean(root: Path, manifest: Manifest) -> None:
     with write_lock(root / SEGMENTS) as unread:
         for leftover in unknown if unread else ():  # a release may still read what was merged or replaced: the next ingest removes it
             shutil.rmtree(leftover)
-    for draft in root.glob(f".{MANIFEST}.*.part"):
+    for draft in root.glob(".*.part"):
         draft.unlink()
 
 

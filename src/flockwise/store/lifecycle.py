@@ -20,6 +20,7 @@ from flockwise.store.forgetting import Kind, read_list
 from flockwise.store.keyring import Keyring, key_id
 from flockwise.store.locking import alone, locked
 from flockwise.store.manifest import MANIFEST, Manifest, damaged
+from flockwise.store.placetables import TABLES
 from flockwise.store.pseudonym import Pseudonyms
 from flockwise.store.runner import ProgressFn
 from flockwise.store.sealing import BrokenSealError
@@ -123,8 +124,8 @@ def purge(study: Study, *, early: bool = False) -> date:
                 for folder in (root / SEGMENTS, root / STAGING):
                     for left in folder.iterdir():
                         shutil.rmtree(left)
-            for draft in root.glob(f".{MANIFEST}.*.part"):
-                draft.unlink()
+            for left in (*root.glob(".*.part"), root / TABLES):
+                left.unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(root, error, "Run flockwise purge again.") from error
     return date.fromisoformat(manifest.purged)

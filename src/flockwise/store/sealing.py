@@ -148,7 +148,7 @@ class SpillSeal:
 
 
 class ParcelSeal:
-    """Seals what the processes of one ingest send each other, under keys that are made for it and sent to them.
+    """Seals what the processes of one ingest send each other, under keys that are made for it and sent to them; and the tables of sensitive places.
 
     The nonce is a keyed hash of the content and its label. So two contents never share one, whatever the processes do, and who has to send the same content
     again sends the same bytes: Spark gives a job up if what it runs again comes out otherwise.

@@ -36,6 +36,7 @@ from flockwise.store.keyring import Keyring, key_id
 from flockwise.store.locking import LOCK, locked
 from flockwise.store.manifest import MANIFEST, Manifest, Segment, settings_of
 from flockwise.store.optouts import OptOuts
+from flockwise.store.placetables import tables
 from flockwise.store.pseudonym import Pseudonyms
 from flockwise.store.readers import read_lock
 from flockwise.store.reading import open_file
@@ -307,7 +308,7 @@ class Store:
         zone, texts, pseudonyms, grid = study.input.time_zone, consent_texts(study), self._pseudonyms(self._ring), CellGrid.build(study.area)
         wall = WallClock(zone, window.start_us, window.end_us) if zone else None
         rules = DoorRules(window.start_us, window.end_us, 10 * int(self._manifest.settings["greatest_accuracy_m"]), texts)
-        suppress = None if self._cut is None else places.suppression(study, self._cut)
+        suppress = None if self._cut is None else tables(self._root, self._ring.marks, study, self._cut)
         intake = Intake(Reader(study.input, wall, pseudonyms, study.purpose, texts), grid, rules, suppress)
         settling = Settling(grid.region.cells, order, pseudonyms, self._ring.sealer(), self._manifest.next_segment())
         return Work(intake, settling, self._manifest.buckets, self._list.bases())

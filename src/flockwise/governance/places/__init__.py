@@ -7,6 +7,7 @@ from flockwise.governance.places.extent import Extent
 from flockwise.governance.places.gatherings import Gatherings, read_gatherings
 from flockwise.governance.places.index import PlaceIndex
 from flockwise.governance.places.listing import Listing, Review, Source
+from flockwise.governance.places.packing import packed, table_name, unpacked
 from flockwise.governance.places.shapes import mend
 from flockwise.governance.places.sources import build
 from flockwise.governance.places.steps import build_list, status, summary
@@ -33,6 +34,7 @@ __all__ = [
     "coverage_by_level",
     "current",
     "mend",
+    "packed",
     "read_gatherings",
     "read_tags",
     "require",
@@ -44,4 +46,6 @@ __all__ = [
     "status",
     "summary",
     "suppression",
+    "table_name",
+    "unpacked",
 ]

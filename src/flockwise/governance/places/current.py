@@ -85,6 +85,11 @@ class Suppression:
             self.gatherings.mark(lat_e6, lon_e6, t_us, out, GATHERING)
         return out
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tables."""
+        return self.places.nbytes + (0 if self.gatherings is None else self.gatherings.nbytes)
+
 
 def current(study: Study) -> Current | None:
     """The study's list with its reviews; None if the study names none.

@@ -92,7 +92,8 @@ class PlaceIndex:
         low, high = _between(rings.sides[:, 1::2], rings.start[:-1])
         first_part = np.searchsorted(owner, rings.owner)
         raster = None
-        for metres in PIXELS_M:
+        # Few gatherings lie far apart: coarse pixels keep their table of blocks in a core's cache.
+        for metres in PIXELS_M if times_us is None else (COARSEST_M,):
             raster = Raster.of(extent, metres)
             if raster is None:
                 continue

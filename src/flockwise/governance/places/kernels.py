@@ -139,14 +139,15 @@ def look(
     """Writes `value` for the points that are covered and not yet marked.
 
     Rounds over a batch, each of which reads one table for all points and has no branch that depends on a point: so the memory for many points is on its
-    way at the same time. Points in edge pixels are few, and come last.
+    way at the same time. Each round goes on with fewer points: those outside of free tiles, then those in edge pixels.
     """
     rows, columns = blocks.shape[0] * SIDE, blocks.shape[1] * SIDE
     up, across, to_radians = 1.0 / high, 1.0 / wide, math.pi / 180e6
-    tile, pixel, edge = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32), np.empty(BATCH, np.int32)
-    begins, to, at = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32), np.empty((BATCH, 3))
+    near, tile, pixel = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32), np.empty(BATCH, np.int32)
+    edge, begins, to, at = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32), np.empty(BATCH, np.int32), np.empty((BATCH, 3))
     for begin in range(0, len(lat), BATCH):
         n = min(BATCH, len(lat) - begin)
+        found = np.int64(0)
         for i in range(n):
             dx = np.int64(lon[begin + i]) - west
             dx += 360_000_000 if dx < 0 else 0
@@ -155,21 +156,23 @@ def look(
             r, c = np.int64(dy * up), np.int64(dx * across)
             on = dy >= 0 and r < rows and c < columns
             row, column = np.uint64(r if on else 0), np.uint64(c if on else 0)  # unsigned: an index that can't be negative needs no test
-            tile[i] = blocks[row // np.uint64(SIDE), column // np.uint64(SIDE)] if on else FREE
-            pixel[i] = row % np.uint64(SIDE) * np.uint64(SIDE) + column % np.uint64(SIDE)
+            of = blocks[row // np.uint64(SIDE), column // np.uint64(SIDE)] if on else FREE
+            near[found], tile[found] = i, of
+            pixel[found] = row % np.uint64(SIDE) * np.uint64(SIDE) + column % np.uint64(SIDE)
+            found += np.int64(of != FREE)
         edges = np.int64(0)
-        for i in range(n):
-            word, bit = np.uint64(pixel[i]) // np.uint64(64), np.uint64(pixel[i]) % np.uint64(64)
-            covered = (tiles[np.uint64(tile[i]), word] >> bit) & np.uint64(1)
-            out[begin + i] = out[begin + i] if out[begin + i] or not covered else value
-            edge[edges] = i
-            edges += np.int64((tiles[np.uint64(tile[i]), word + np.uint64(HALF)] >> bit) & np.uint64(1))
+        for k in range(found):
+            i, word, bit = begin + near[k], np.uint64(pixel[k]) // np.uint64(64), np.uint64(pixel[k]) % np.uint64(64)
+            covered = (tiles[np.uint64(tile[k]), word] >> bit) & np.uint64(1)
+            out[i] = out[i] if out[i] or not covered else value
+            edge[edges] = k
+            edges += np.int64((tiles[np.uint64(tile[k]), word + np.uint64(HALF)] >> bit) & np.uint64(1))
         left = 0
-        for k in range(edges):
-            i = edge[k]
-            e = before[tile[i]] + _place(tiles, tile[i], pixel[i])
-            if out[begin + i] == 0:
-                edge[left], begins[left], to[left] = i, start[e], start[e + 1]
+        for j in range(edges):
+            k = edge[j]
+            e = before[tile[k]] + _place(tiles, tile[k], pixel[k])
+            if out[begin + near[k]] == 0:
+                edge[left], begins[left], to[left] = near[k], start[e], start[e + 1]
                 left += 1
         for k in range(left):
             e = entries[begins[k]]

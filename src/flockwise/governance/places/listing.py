@@ -35,6 +35,7 @@ LIST = pa.schema(_FIELDS)
 FORMAT = 1
 _KEY = b"flockwise_places"
 MOST_BYTES = 2 << 30
+AT_ONCE = 1 << 16  # values that are hashed together
 
 
 @dataclass(frozen=True)
@@ -115,16 +116,25 @@ class Listing:
         """SHA-256 (hexadecimal) of the places alone: neither sources nor reviews change it."""
         out = hashlib.sha256()
         for name in LIST.names:
-            values = self.table[name].to_pylist()
-            for value in values:
-                raw = value if isinstance(value, bytes) else str(value).encode()
-                out.update(len(raw).to_bytes(8, "big") + raw)
+            for chunk in self.table[name].chunks:
+                for start in range(0, len(chunk), AT_ONCE):
+                    out.update(_framed(chunk.slice(start, AT_ONCE)).data)
         return out.hexdigest()
 
     @cached_property
     def shapes(self) -> Shapes:
-        """The geometries."""
-        return cast("Shapes", shapely.from_wkb(self.table["geometry"].to_numpy(zero_copy_only=False)))
+        """The geometries, each valid.
+
+        Raises:
+            DataError: PLACES_NOT_A_LIST: one is broken.
+        """
+        try:
+            made = cast("Shapes", shapely.from_wkb(self.table["geometry"].to_numpy(zero_copy_only=False)))
+            if not shapely.is_valid(made).all():  # false for what is missing
+                raise ValueError("a geometry is broken")
+        except (ValueError, TypeError, shapely.errors.ShapelyError) as error:
+            raise _no_list("a geometry is broken") from error
+        return made
 
     @property
     def buffers_m(self) -> npt.NDArray[np.int32]:
@@ -174,7 +184,7 @@ class Listing:
 
         Raises:
             RuleError: PLACES_MISSING: there is no such file.
-            DataError: PLACES_NOT_A_LIST: it is not one that `flockwise places build` wrote, or is damaged.
+            DataError: PLACES_NOT_A_LIST: it is not one that `flockwise places build` wrote, or is damaged. Geometries are looked at when they are used.
         """
         try:
             if path.stat().st_size > MOST_BYTES:
@@ -189,8 +199,8 @@ class Listing:
             buffers = made.buffers_m
             if len(buffers) and not (buffers.min() >= LEAST_BUFFER_M and buffers.max() <= GREATEST_BUFFER_M):
                 raise ValueError("a buffer is out of range")
-            if table.num_rows and (table["geometry"].null_count or shapely.is_missing(made.shapes).any() or not shapely.is_valid(made.shapes).all()):
-                raise ValueError("a geometry is broken")
+            if any(table[name].null_count for name in LIST.names):
+                raise ValueError("a value is missing")
         except FileNotFoundError as error:
             raise RuleError(
                 "PLACES_MISSING",
@@ -199,15 +209,8 @@ class Listing:
                 state="Nothing was read and nothing was published.",
                 fix="Make it with flockwise places build, and have it reviewed.",
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, IndexError, pa.ArrowException, shapely.errors.ShapelyError) as error:
-            raise DataError(
-                "PLACES_NOT_A_LIST",
-                what="The list of sensitive places can't be used.",
-                got=f"{path}: {type(error).__name__}",
-                expected="a GeoParquet file that flockwise places build wrote",
-                state="Nothing was read and nothing was published.",
-                fix="Build it anew with flockwise places build.",
-            ) from error
+        except (OSError, ValueError, KeyError, TypeError, IndexError, pa.ArrowException) as error:
+            raise _no_list(f"{path}: {type(error).__name__}") from error
         return made
 
 
@@ -215,3 +218,28 @@ def _read_own(own: dict[str, Any]) -> tuple[tuple[Source, ...], date, tuple[Revi
     sources = tuple(Source(str(s["name"]), str(s["sha256"]), *(int(s[k]) for k in ("read", "kept", "mended", "refused"))) for s in own["sources"])
     reviews = tuple(Review(date.fromisoformat(r["day"]), str(r["by"]), str(r["digest"]), r["none_in_region"] is True) for r in own["reviews"])
     return sources, date.fromisoformat(own["built"]), reviews
+
+
+def _framed(values: pa.Array[Any]) -> npt.NDArray[np.uint8]:
+    """The values one after the other, each as text or bytes after its length in eight bytes, the highest first."""
+    texts: Any = values.cast(pa.string()) if pa.types.is_integer(values.type) else values
+    raw = texts.cast(pa.large_binary())
+    at = np.frombuffer(raw.buffers()[1], np.int64)[raw.offset : raw.offset + len(raw) + 1]
+    lengths = np.ascontiguousarray(np.diff(at).astype(">u8")).view(np.uint8)
+    heads = (at[:-1] - at[0] + 8 * np.arange(len(raw)))[:, None] + np.arange(8)
+    out, body = np.empty(int(at[-1] - at[0]) + 8 * len(raw), np.uint8), np.ones(int(at[-1] - at[0]) + 8 * len(raw), np.bool_)
+    body[heads] = False
+    out[heads] = lengths.reshape(-1, 8)
+    out[body] = np.frombuffer(raw.buffers()[2] or b"", np.uint8)[at[0] : at[-1]]
+    return out
+
+
+def _no_list(got: str) -> DataError:
+    return DataError(
+        "PLACES_NOT_A_LIST",
+        what="The list of sensitive places can't be used.",
+        got=got,
+        expected="a GeoParquet file that flockwise places build wrote",
+        state="Nothing was read and nothing was published.",
+        fix="Build it anew with flockwise places build.",
+    )
