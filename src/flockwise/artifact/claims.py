@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 __all__ = ["ACCOUNTS", "delta_of", "gives_epsilon", "guess_percent", "is_tight", "scale_covers"]
 
@@ -45,13 +46,15 @@ def _upper_tail(x: Decimal) -> Decimal:
         n += 2
         term = c.divide(c.multiply(term, c.multiply(x, x)), Decimal(n))
         total = c.add(total, term)
-    pi = _pi(c)
+    pi = _pi(c.prec)
     density = c.divide(c.exp(c.divide(c.multiply(x, x), Decimal(-2))), c.sqrt(c.multiply(Decimal(2), pi)))
     return c.subtract(Decimal("0.5"), c.multiply(density, total))
 
 
-def _pi(c: Context) -> Decimal:
+@lru_cache
+def _pi(digits: int) -> Decimal:
     """Machin's formula."""
+    c = Context(prec=digits)
 
     def arctan_inverse(k: int) -> Decimal:
         power = total = c.divide(Decimal(1), Decimal(k))

@@ -1,5 +1,1 @@
 """What is done beside the main job by those who answer for it: the log, the public register, requests and caps."""
-
-from flockwise.office import caps, log, register, requests
-
-__all__ = ["caps", "log", "register", "requests"]

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from h3ronpy.vector import coordinates_to_cells
 
+from flockwise.base import cellgrid
 from flockwise.base.cellgrid import CellGrid
 from flockwise.base.region import Region
+
+PENTAGON = h3.cell_to_latlng(sorted(h3.get_pentagons(4))[3])
 
 
 def box(west: float, south: float, east: float, north: float) -> dict[str, Any]:
@@ -71,6 +74,50 @@ def test_holes_and_islands() -> None:
     rng = np.random.default_rng(4)
     disk = h3.grid_disk(h3.latlng_to_cell(48.1, 11.5, 7), 12)
     assert mismatches(Region.from_cells([c for c in disk if rng.random() < 0.3], 7)) == 0
+
+
+@pytest.mark.parametrize(
+    ("centres", "resolution", "k"),
+    [
+        ([(48.1, 11.5), (52.4, 13.2), (41.2, -2.5)], 5, 4),
+        ([(-33.9, 18.4), (-29.8, 31.0), (-26.2, 28.0)], 5, 3),
+        ([(64.1, -21.9), (65.7, -18.1), (78.2, 15.6)], 4, 1),
+        ([(0.05, 10.0), (-0.05, 14.0)], 6, 3),
+        ([(25.2, -97.5), (27.9, -97.1), (24.6, -105.0)], 3, 2),
+        ([PENTAGON, (45.0, 2.0)], 4, 2),
+    ],
+)
+def test_the_library_is_asked_of_few_pixels_and_the_table_is_as_if_it_were_asked_of_all(
+    centres: list[tuple[float, float]], resolution: int, k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disks = [h3.grid_disk(h3.latlng_to_cell(lat, lon, resolution), k) for lat, lon in centres]
+    region = Region.from_cells(sorted({cell for disk in disks for cell in disk}), resolution)
+    asked, real = [0], cellgrid._h3
+
+    def counted(lat: np.ndarray, lon: np.ndarray, finer: int) -> np.ndarray:
+        asked[0] += len(lat)
+        return real(lat, lon, finer)
+
+    monkeypatch.setattr(cellgrid, "_h3", counted)
+    few = CellGrid.build(region)
+    assert few.raster.size > 0
+    number, asked[0] = asked[0], 0
+    monkeypatch.setattr(cellgrid, "_leave_out", lambda *_: None)
+    every = CellGrid.build(region)
+    assert np.array_equal(few.raster, every.raster)
+    assert number < asked[0] / 2
+
+
+def test_a_cell_lies_in_its_box() -> None:
+    rng = np.random.default_rng(5)
+    lat, lon = np.degrees(np.arcsin(rng.uniform(-0.98, 0.98, 200_000))), rng.uniform(-180, 180, 200_000)
+    for resolution in (0, 2, 5):
+        cells = np.asarray(coordinates_to_cells(lat, lon, resolution)).view(np.int64)
+        south, north, west, east = cellgrid._boxes(cells).T
+        polar = np.isin(cells, np.asarray(coordinates_to_cells(np.array([90.0, -90.0]), np.zeros(2), resolution)).view(np.int64))
+        inside = (lat * 1e6 >= south - 1) & (lat * 1e6 <= north + 1) & (lon * 1e6 >= west - 1) & (lon * 1e6 <= east + 1)
+        around = east - west > 180e6  # the box of a cell across the antimeridian goes around the Earth: what counts for it is that it is never too small
+        assert (inside | polar | around).all()
 
 
 @pytest.mark.parametrize(
