@@ -66,8 +66,7 @@ def main() -> None:
     from flockwise.base.machine import collect_rarely
 
     collect_rarely()  # as the command line does
-    # The api imports these when they are used; here they belong to the time of imports.
-    from flockwise import api, engines, release, store  # noqa: F401 (see above)
+    from flockwise import api  # imports what else it needs when it is used, as for the command line
 
     told = {}
     stages.switch("start of the engine")

@@ -37,17 +37,22 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
     Privacy:
         The counts of refused rows are for the data steward alone: they are not private and are kept nowhere.
     """
-    from flockwise import engines, person
-    from flockwise.governance import places
-    from flockwise.store.quarantine import guard as quarantine_guard
+    from flockwise.store.digests import EarlyDigests
 
     study = config.load(Path(study_path))
     trail.require(study)
-    order = partial(person.order, rules=person.rules_for(study))
     named = [str(s) for s in sources]
-    with engines.ingesting(study.engine) as (runner, locate), trail.step(study, "ingest"), quarantine_guard(study, named, locate):
-        places.require_named(study)
-        found = _store(study).ingest(named, order, progress, replace=[str(s) for s in replace], runner=runner, locate=locate)
+    # Spark lists files in its own way.
+    with EarlyDigests(named if study.engine.kind == "local" else [], study.engine.workers) as digests:
+        from flockwise import engines, person
+        from flockwise.governance import places
+        from flockwise.store.quarantine import guard as quarantine_guard
+
+        order = partial(person.order, rules=person.rules_for(study))
+        with engines.ingesting(study.engine) as (runner, locate), trail.step(study, "ingest"), quarantine_guard(study, named, locate):
+            places.require_named(study)
+            again = [str(s) for s in replace]
+            found = _store(study).ingest(named, order, progress, replace=again, runner=runner, locate=locate, digests=digests)
     return Outcome("Ingested.", found.as_dict(), ("For the data steward alone: these counts are not private. Do not publish them.",))
 
 

@@ -33,6 +33,8 @@ _FORMATS: dict[str, tuple[str, Literal["gzip", "zstd"] | None]] = {
 FORMATS_TEXT = ", ".join(_FORMATS)
 _GLOB = re.compile(r"[*?\[]")
 _UNTOUCHED = "Nothing was stored."
+_BLOCK = 1 << 24
+"""Bytes that are hashed at a time. Between two blocks a thread may have to wait 5 ms for one that runs Python, in which it could have hashed 8 MB."""
 
 
 @runtime_checkable
@@ -92,8 +94,11 @@ class SourceFile:
             return ()
         return info.st_size, info.st_mtime_ns, info.st_ino
 
-    def sha256(self) -> bytes:
+    def sha256(self, unwanted: Callable[[], bool] = lambda: False) -> bytes:
         """Digest of the file's bytes as delivered.
+
+        Args:
+            unwanted: asked before each block; once it says so what comes back is of no use.
 
         Raises:
             DataError: INGEST_UNREADABLE.
@@ -103,7 +108,7 @@ class SourceFile:
                 return self.fs.sha256(self.path)
             with Path(self.path).open("rb") if self.local else self.fs.open(self.path, "rb") as file:
                 digest = hashlib.sha256()
-                while block := file.read(1 << 20):
+                while not unwanted() and (block := file.read(_BLOCK)):
                     digest.update(block)
             return digest.digest()
         except Exception as error:  # any fsspec back end may raise its own

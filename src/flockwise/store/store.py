@@ -28,6 +28,7 @@ from flockwise.store import keys
 from flockwise.store.buckets import SEGMENTS, Buckets
 from flockwise.store.columns import Reader, WallClock
 from flockwise.store.compacting import check_replaced, merge
+from flockwise.store.digests import EarlyDigests
 from flockwise.store.expiry import require_current
 from flockwise.store.folder import STAGING, check_mode, clean, remove, ring_of, staged, unwritable
 from flockwise.store.ingest import Threads
@@ -202,6 +203,7 @@ class Store:
         threads: int | None = None,
         runner: Runner | None = None,
         locate: LocateFn | None = None,
+        digests: EarlyDigests | None = None,
     ) -> IngestReport:
         """Adds files to the store: all of them or, after an error or a crash at any moment, none of them.
 
@@ -219,6 +221,7 @@ class Store:
             threads: workers; default: what [engine] says.
             runner: who does the work; default: threads of this process. Rows and counts are the same.
             locate: finds the file system of an address; default: fsspec.
+            digests: of the sources, if they were begun before.
 
         Returns:
             Exact counts for the steward.
@@ -240,12 +243,12 @@ class Store:
             if self._manifest.deliveries:
                 places.require_not_overdue(self._cut, self._manifest.places)
             found = find(sources, locate)
-            seen = [f.stamp() for f in found]
+            seen = [f.stamp() if digests is None else digests.stamp(f) for f in found]
             if former:
                 marks = dict(zip(self._marks(former, threads), former, strict=True))
                 check_replaced(self._manifest, {mark: file.shown for mark, file in marks.items()})
                 self._manifest = self._manifest.without_deliveries(frozenset(marks))
-            fresh, deliveries = self._fresh(found, threads, progress)
+            fresh, deliveries = self._fresh(found, threads, progress, digests)
             if not fresh:
                 if former:
                     self._settle(self._manifest)
@@ -282,11 +285,11 @@ class Store:
         except (OSError, StoreError) as error:
             log.warning("the segments of the store were not merged: %s", type(error).__name__)
 
-    def _fresh(self, found: list[SourceFile], threads: int, progress: ProgressFn | None) -> tuple[list[SourceFile], list[str]]:
+    def _fresh(self, found: list[SourceFile], threads: int, progress: ProgressFn | None, digests: EarlyDigests | None) -> tuple[list[SourceFile], list[str]]:
         """The files whose content has not been ingested in this way before, and their keyed digests."""
         done = set(self._manifest.deliveries)
         fresh, deliveries = [], []
-        for i, (file, mark) in enumerate(zip(found, self._marks(found, threads), strict=True)):
+        for i, (file, mark) in enumerate(zip(found, self._marks(found, threads, digests), strict=True)):
             if mark not in done:
                 done.add(mark)
                 fresh.append(file)
@@ -295,12 +298,12 @@ class Store:
                 progress("check", i + 1, len(found))
         return fresh, deliveries
 
-    def _marks(self, found: list[SourceFile], threads: int) -> Iterator[str]:
+    def _marks(self, found: list[SourceFile], threads: int, digests: EarlyDigests | None = None) -> Iterator[str]:
         """The mark of each file: a keyed digest of its content and of how it is read."""
         how = self._study.input.model_dump_json() + repr(consent_texts(self._study))
         key = keys.derive(self._ring.marks, "delivery")
         with ThreadPoolExecutor(threads) as pool:
-            for digest in pool.map(SourceFile.sha256, found):
+            for digest in pool.map(SourceFile.sha256 if digests is None else digests.of, found):
                 yield hmac.new(key, digest + how.encode(), hashlib.sha256).hexdigest()
 
     def _work(self, order: OrderFn) -> Work:
