@@ -22,7 +22,7 @@ from tests.privacy.test_neighbours import EDGES, HEAVY, OTHERS, RULES, weighted,
 
 from flockwise import api, config, noise, release, store
 from flockwise.config import EngineSpec, SparkSpec
-from flockwise.engines import Engine, LocalEngine, opened
+from flockwise.engines import Engine, LocalEngine, opened, spark
 from flockwise.engines.spark import SparkEngine
 from flockwise.errors import ConfigError, InternalError, StoreError
 from flockwise.person import FLOWS, NORMS, Rules, SparseSum, flow_rules
@@ -42,7 +42,8 @@ class Under:
 def under(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Under]:
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "cluster":
-        with cluster(folder) as there:
+        with cluster(folder) as there, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(spark, "_FEW_TASKS", 0)  # the tasks' sums are joined in a second stage, as those of many tasks are
             spec = EngineSpec(kind="spark", spark=there)
             with opened(spec) as engine:
                 yield Under(request.param, engine, spec, folder)

@@ -40,6 +40,8 @@ _COLUMNS = "block short, share int, key binary, value binary"
 _MOST_SHARES = 64
 _READ = -1  # the block under which a task says which buckets it read, by number and how often
 _TASKS_PER_CORE = 4  # so that a lost task costs little and cores end together
+_FEW_TASKS = 8
+"""As many sums the driver adds up itself: a second stage would take longer to plan and to start."""
 _SAID = Said("the person stage", "No sums were made.")
 
 
@@ -75,14 +77,16 @@ class SparkEngine:
         sent = source.snapshot() if isinstance(source, Store) else source
         buckets = sent.buckets()
         cores = self._spark.sparkContext.defaultParallelism
-        tasks, shares = max(1, min(len(buckets), _TASKS_PER_CORE * cores)), min(cores, _MOST_SHARES)
+        tasks = max(1, min(len(buckets), _TASKS_PER_CORE * cores))
+        shares = min(cores, _MOST_SHARES) if tasks > _FEW_TASKS else 1
         work = _Work(sent, tuple(buckets), rules, shares)
         if self._spec.store_address is not None and isinstance(sent, Buckets):
             parts = self._files(sent, self._spec.store_address, tasks).mapInArrow(task(_summed_files, work), _COLUMNS)
         else:
             parts = self._spark.range(0, len(buckets), 1, tasks).mapInArrow(task(_summed, work), _COLUMNS)
-        added = parts.repartition(shares, "share").mapInArrow(task(_joined, work), _COLUMNS)
-        table = collected(self._spark, added, _SAID, None if progress is None else _teller(tasks, progress))
+        if tasks > _FEW_TASKS:
+            parts = parts.repartition(shares, "share").mapInArrow(task(_joined, work), _COLUMNS)
+        table = collected(self._spark, parts, _SAID, None if progress is None else _teller(tasks, progress))
         if progress is not None:
             progress("person", tasks, tasks)
         return _gathered(table, work)
@@ -188,7 +192,7 @@ def _gathered(table: pa.Table, work: _Work) -> Sums:
         if isinstance(total, SparseSum):
             total.add(_unpacked(key), _unpacked(value))
         else:
-            total.reshape(-1)[_unpacked(key)] = _unpacked(value)
+            total.reshape(-1)[_unpacked(key)] += _unpacked(value)  # a row has each key once
     if not _each_once(read, work):
         raise StoreError(
             "ENGINE_BUCKETS",
