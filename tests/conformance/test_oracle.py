@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from tests.conformance import reference
-from tests.conformance.worlds import Row, garden_city, garden_rules, make_rules, panels, table
+from tests.conformance.worlds import Row, as_stored, garden_city, garden_rules, make_rules, panels, table
 
 from flockwise.person import GRID, Rules, contributions
 
@@ -77,9 +77,10 @@ def test_kernel_and_sql_agree(panel: list[list[Row]]) -> None:
     assert by_kernel(pings, RULES) == by_sql(pings, RULES)
 
 
-@pytest.fixture(scope="module")
-def city() -> tuple[pa.Table, Rules]:
-    return garden_city(), garden_rules()
+@pytest.fixture(scope="module", params=["as it came", "as a store keeps it"])
+def city(request: pytest.FixtureRequest) -> tuple[pa.Table, Rules]:
+    pings = garden_city()
+    return pings if request.param == "as it came" else as_stored(pings), garden_rules()
 
 
 def test_garden_city_by_loops(city: tuple[pa.Table, Rules]) -> None:

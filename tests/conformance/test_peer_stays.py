@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from tests.conformance import peer
-from tests.conformance.worlds import GARDEN_CITY, MINUTE, garden_city, garden_rules
+from tests.conformance.worlds import GARDEN_CITY, MINUTE, as_stored, garden_city, garden_rules
 
 from flockwise.person.cleaning import clean
 from flockwise.person.columns import columns_of
@@ -54,3 +54,11 @@ def test_the_kernel_finds_the_same(parameters: tuple[int, int, int]) -> None:
     stays = find_stays(clean(ordered(columns_of(garden_city())), rules), rules)
     assert len(stays.start_us) == STORED[parameters][0]
     assert np.all(stays.end_us - stays.start_us >= rules.least_us)
+
+
+def test_rounding_for_the_store_moves_few_stays() -> None:
+    """What docs/explanation/stays.md says of it."""
+    rules = garden_rules(radius_m=100, least_us=5 * MINUTE, gap_us=15 * MINUTE)
+    full, kept = (find_stays(clean(ordered(columns_of(p)), rules), rules) for p in (garden_city(), as_stored(garden_city())))
+    before, after = (set(zip(s.start_us.tolist(), s.end_us.tolist(), s.cell.tolist(), strict=True)) for s in (full, kept))
+    assert (len(kept.start_us), len(before - after), len(after - before)) == (11_223, 177, 173)

@@ -10,6 +10,7 @@ import h3
 import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
+from tests.conformance import reference
 
 from flockwise.base.h3bits import parent
 from flockwise.base.schemas import STORED_PINGS
@@ -143,6 +144,14 @@ def garden_city() -> pa.Table:
         np.asarray(pa.array(h3ronpy.vector.coordinates_to_cells(lat, lon, 7))).astype(np.int64),
     )
     return pa.Table.from_arrays([pa.array(c) for c in columns], schema=STORED_PINGS)
+
+
+def as_stored(pings: pa.Table) -> pa.Table:
+    """Pings in full precision as a store keeps them: rounded by the plain loops of `reference`, in no order, equal ones kept."""
+    kept = [reference.coarse(*row) for row in zip(*(pings[c].to_pylist() for c in ("t_us", "lat_e6", "lon_e6", "accuracy_dm")), strict=True)]
+    t_us, lat, lon, accuracy = zip(*kept, strict=True)
+    columns = (pings["device_hi"], pings["device_lo"], t_us, lat, lon, accuracy, pings["cell"])
+    return pa.table(list(columns), schema=STORED_PINGS)
 
 
 def garden_rules(**changes: Any) -> Rules:
