@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flockwise import config, person
-from flockwise.governance import DoorRules, judge
+from flockwise.governance import DoorRules, judge, places
 from flockwise.store import Store, ingest, intake, pseudonym, sealing, settling
 
 SPREAD = np.int64(-7046029254386353131)  # 2^64 / the golden ratio: devices are told apart, and spread over buckets, by a product
@@ -64,5 +64,5 @@ def bare(study_path: Path, source: str) -> dict[str, int]:
             raise SystemExit(f"{name} is gone: this bench has to be brought up to date")
         setattr(where, name, other)
     study = config.load(study_path)
-    report = Store.create(study).ingest([source], partial(person.order, rules=person.rules_for(study)))
+    report = Store.create(study).ingest([source], partial(person.order, rules=person.rules_for(study)), places.reviewed(study))
     return {"stored": report.stored}

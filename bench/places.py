@@ -110,7 +110,7 @@ def ingest(folder: Path, source: Path, listed: places.Listing, threads: int) -> 
     places.review(study, "bench", none_in_region=not listed.table.num_rows)
     vault = Store.create(study)
     wall, cpu = time.perf_counter(), time.process_time()
-    report = vault.ingest([str(source)], partial(person.order, rules=person.rules_for(study)), threads=threads)
+    report = vault.ingest([str(source)], partial(person.order, rules=person.rules_for(study)), places.reviewed(study), threads=threads)
     out: dict[str, Any] = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall, "cut": report.refused.get("sensitive_place", 0)}
     cpu = time.process_time()
     current = places.require(study)

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.conformance.clusters import HERE, SETTINGS, Dying, DyingAtTheDoor
 from tests.conftest import World
-from tests.unit.store._made import OPT_OUTS, START_US, content_of, order, pings, store, study, troubled, twin, write
+from tests.unit.store._made import OPT_OUTS, SIMULATED, START_US, content_of, order, pings, store, study, troubled, twin, write
 
 from flockwise import api, config
 from flockwise.engines import spark_ingest
@@ -52,14 +52,14 @@ def trouble(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trouble")
     made = store(folder / "one", input=OPT_OUTS)
     twin(made, folder / "empty", input=OPT_OUTS)
-    (folder / "report").write_text(repr(made.ingest(troubled(folder / "delivery"), order, threads=2)))
+    (folder / "report").write_text(repr(made.ingest(troubled(folder / "delivery"), order, SIMULATED, threads=2)))
     return folder
 
 
 def check(trouble: Path, folder: Path, runner: Any, by: Any = order) -> list[tuple[str, int, int]]:
     """The delivery by a runner leaves the same store, list and report."""
     made, told = twin(store_of(trouble / "empty"), folder, input=OPT_OUTS), list[tuple[str, int, int]]()
-    report = made.ingest([str(trouble / "delivery")], by, lambda *step: told.append(step), runner=runner)
+    report = made.ingest([str(trouble / "delivery")], by, SIMULATED, lambda *step: told.append(step), runner=runner)
     want = store_of(trouble / "one")
     assert repr(report) == (trouble / "report").read_text()
     assert {"malformed", "bad_time", "no_consent", "opted_out", "outside_region", "poor_accuracy"} <= report.refused.keys()
@@ -138,9 +138,9 @@ def test_a_flood_of_one_device(runner: SparkRunner, tmp_path: Path) -> None:
     sources = [write(few, tmp_path / "few.parquet"), write(flood, tmp_path / "flood.parquet")]
     one = store(tmp_path / "one")
     other = twin(one, tmp_path / "other")
-    report = one.ingest(sources, order)
+    report = one.ingest(sources, order, SIMULATED)
     assert report.capped == 5000
-    assert other.ingest(sources, order, runner=runner) == report
+    assert other.ingest(sources, order, SIMULATED, runner=runner) == report
     assert content_of(other) == content_of(one)
 
 
@@ -149,7 +149,7 @@ def test_what_spark_puts_on_a_disk_cannot_be_read(runner: SparkRunner, spool: Pa
     table = pings(30_000, devices=40).drop_columns(["device_id"]).add_column(0, "device_id", pa.array([names[i % 40] for i in range(30_000)]))
     made = store(tmp_path / "s", input={"device_type": "text"})
     before = {p for p in spool.rglob("*") if p.is_file()}
-    made.ingest([write(table, tmp_path / "a.parquet")], order, runner=runner)
+    made.ingest([write(table, tmp_path / "a.parquet")], order, SIMULATED, runner=runner)
     fresh = [p for p in spool.rglob("*") if p.is_file() and p not in before]
     written = b"".join(p.read_bytes() for p in fresh)
     assert any(p.name.startswith("shuffle_") for p in fresh)
@@ -185,17 +185,17 @@ def test_errors_are_those_of_threads_and_quote_no_row(runner: SparkRunner, tmp_p
     before, found = content_of(made), []
     for how in (None, runner):
         with pytest.raises(DataError) as broken:
-            made.ingest([str(source)], order, runner=how)
+            made.ingest([str(source)], order, SIMULATED, runner=how)
         found.append(broken.value.as_dict())
     assert found[0] == found[1]
     assert found[0]["code"] == "INGEST_BROKEN_FILE"
     good = write(pings(100), tmp_path / "good.parquet")
     with pytest.raises(InternalError) as failed:
-        made.ingest([good], quoting, runner=runner)
+        made.ingest([good], quoting, SIMULATED, runner=runner)
     assert (failed.value.code, failed.value.got) == ("ENGINE_TASK", "ValueError")
     assert "40.7128" not in "".join(capfd.readouterr()) + str(failed.value)
     assert content_of(made) == before
-    assert made.ingest([good], order, runner=runner).stored == 100
+    assert made.ingest([good], order, SIMULATED, runner=runner).stored == 100
 
 
 def quoting(table: pa.Table) -> Any:
@@ -212,17 +212,17 @@ def test_two_ingests_at_once(runner: SparkRunner, tmp_path: Path) -> None:
             time.sleep(0.02)
         for how in (runner, None):
             try:
-                Store.open(made._study).ingest([sources[1]], order, runner=how)
+                Store.open(made._study).ingest([sources[1]], order, SIMULATED, runner=how)
             except StoreError as busy:
                 codes.append(busy.code)
         (tmp_path / "go").touch()
 
     second = threading.Thread(target=meanwhile, daemon=True)
     second.start()
-    assert made.ingest([sources[0]], Waiting(tmp_path), runner=runner).stored == 200
+    assert made.ingest([sources[0]], Waiting(tmp_path), SIMULATED, runner=runner).stored == 200
     second.join(60)
     assert codes == ["STORE_BUSY", "STORE_BUSY"]
-    assert Store.open(made._study).ingest([sources[1]], order, runner=runner).stored == 200
+    assert Store.open(made._study).ingest([sources[1]], order, SIMULATED, runner=runner).stored == 200
 
 
 class Waiting:
@@ -242,12 +242,12 @@ class Waiting:
 def test_refused_before_anything_is_read(runner: SparkRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made, source = store(tmp_path / "s"), write(pings(100), tmp_path / "a.parquet")
     with pytest.raises(ConfigError) as address:
-        made.ingest([source], order, runner=SparkRunner(HERE.model_copy(update={"store_address": "s3a://bucket/test.store"})))
+        made.ingest([source], order, SIMULATED, runner=SparkRunner(HERE.model_copy(update={"store_address": "s3a://bucket/test.store"})))
     assert address.value.code == "ENGINE_STORE_ADDRESS"
     real = spark_ingest._Ingest
     monkeypatch.setattr(spark_ingest, "_Ingest", lambda *given: replace(real(*given), version="0.0.1"))
     with pytest.raises(FlockwiseError) as other:
-        made.ingest([source], order, runner=runner)
+        made.ingest([source], order, SIMULATED, runner=runner)
     assert (other.value.code, other.value.state) == ("ENGINE_PYTHON", "Nothing was stored.")
 
 
@@ -266,7 +266,7 @@ vault = Store.open(_made.study(Path(sys.argv[1])))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
 try:
-    vault.ingest([sys.argv[2]], _made.order, runner=SparkRunner(HERE))
+    vault.ingest([sys.argv[2]], _made.order, _made.SIMULATED, runner=SparkRunner(HERE))
 except FlockwiseError as error:
     print(error.code)
 """

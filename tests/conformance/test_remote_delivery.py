@@ -23,7 +23,7 @@ from tests.conformance.clusters import HERE, SETTINGS, Dying, DyingAtTheDoor
 from tests.conformance.test_ingest_spark import store_of, trouble
 from tests.conformance.webhdfs import Served, webhdfs
 from tests.conftest import World
-from tests.unit.store._made import OPT_OUTS, content_of, order, pings, store, twin, write
+from tests.unit.store._made import OPT_OUTS, SIMULATED, content_of, order, pings, store, twin, write
 
 from flockwise import api
 from flockwise.engines import spark_ingest
@@ -66,7 +66,7 @@ def far(trouble: Path) -> Iterator[Served]:
 
 def check(trouble: Path, far: Served, folder: Path, runner: Any, locate: Any, by: Any = order) -> None:
     made, want = twin(store_of(trouble / "empty"), folder, input=OPT_OUTS), store_of(trouble / "one")
-    report = made.ingest([f"{far.address}/delivery"], by, runner=runner, locate=locate)
+    report = made.ingest([f"{far.address}/delivery"], by, SIMULATED, runner=runner, locate=locate)
     assert repr(report) == (trouble / "report").read_text()
     assert content_of(made) == content_of(want)
     assert made.content_digest() == want.content_digest()
@@ -75,7 +75,7 @@ def check(trouble: Path, far: Served, folder: Path, runner: Any, locate: Any, by
 
 def test_all_kinds_of_trouble(trouble: Path, far: Served, runner: SparkRunner, tmp_path: Path) -> None:
     check(trouble, far, tmp_path / "s", runner, runner.locate)
-    again = store_of(tmp_path / "s").ingest([str(trouble / "delivery")], order, threads=1)  # the same content, by its digest, wherever it lies
+    again = store_of(tmp_path / "s").ingest([str(trouble / "delivery")], order, SIMULATED, threads=1)  # the same content, by its digest, wherever it lies
     assert (again.files_skipped, again.stored) == (4, 0)
 
 
@@ -167,9 +167,9 @@ def test_a_large_file_comes_in_pieces_and_in_part(server: Served, runner: SparkR
     one, csv = store(tmp_path / "one", input={"time_format": "s"}), server.folder / "b.csv.gz"
     assert csv.stat().st_size > 1 << 22
     other = twin(one, tmp_path / "other", input={"time_format": "s"})
-    report = one.ingest([str(source), str(csv)], order)
+    report = one.ingest([str(source), str(csv)], order, SIMULATED)
     server.seen.clear()
-    assert other.ingest([server.address], order, runner=runner, locate=runner.locate) == report
+    assert other.ingest([server.address], order, SIMULATED, runner=runner, locate=runner.locate) == report
     assert report.stored == 360_000
     assert content_of(other) == content_of(one)
     begins = {path: {begin for op, at, begin in server.seen if (op, at) == ("OPEN", path)} for path in ("/a.parquet", "/b.csv.gz")}
@@ -186,7 +186,7 @@ def test_what_can_not_be_read_ends_the_ingest(server: Served, runner: SparkRunne
 
     def ingest(address: str = "a.parquet") -> None:
         with pytest.raises(DataError) as refused:
-            made.ingest([f"{server.address}/{address}"], order, runner=runner, locate=runner.locate)
+            made.ingest([f"{server.address}/{address}"], order, SIMULATED, runner=runner, locate=runner.locate)
         codes.append(refused.value.code)
         assert content_of(made) == before
 
@@ -216,7 +216,7 @@ def test_a_file_that_changes_while_it_is_read(server: Served, runner: SparkRunne
             return done
 
     with pytest.raises(DataError) as refused:
-        made.ingest([server.address], order, runner=Touching(runner._spec), locate=runner.locate)
+        made.ingest([server.address], order, SIMULATED, runner=Touching(runner._spec), locate=runner.locate)
     assert refused.value.code == "INGEST_FILE_CHANGED"
     assert not made.any_delivery
 
@@ -227,7 +227,7 @@ def test_no_byte_of_a_delivery_lies_on_a_disk(server: Served, runner: SparkRunne
     made = store(tmp_path / "s", input={"device_type": "text"})
     pq.write_table(table, server.folder / "a.parquet", compression="none")
     before, started = {p for p in spool.rglob("*") if p.is_file()}, time.time()
-    assert made.ingest([server.address], order, runner=runner, locate=runner.locate).stored == 30_000
+    assert made.ingest([server.address], order, SIMULATED, runner=runner, locate=runner.locate).stored == 30_000
     fresh = [p for p in spool.rglob("*") if p.is_file() and p not in before]
     assert any(p.name.startswith("shuffle_") for p in fresh)
     fresh += [p for p in Path(tempfile.gettempdir()).glob("spark-*/**/*") if p.is_file() and p.stat().st_mtime > started - 1]

@@ -82,7 +82,7 @@ def _delivery(name: str, content: bytes) -> str | None:
         store = _made.store(path, input=text)
         (path / name).write_bytes(content)
         before = store.content_digest()
-        code = ends_well(lambda: store.ingest([str(path / name)], _made.order))
+        code = ends_well(lambda: store.ingest([str(path / name)], _made.order, _made.SIMULATED))
         assert code is None or type(store).open(_made.study(path, input=text)).content_digest() == before
         assert not any((path / "store" / "staging").iterdir())
         return code

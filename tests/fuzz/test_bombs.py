@@ -37,7 +37,7 @@ store = _made.store(path / "study", input=text)
 order = partial(person.order, rules=person.rules_for(_made.study(path / "study", input=text)))
 code = None
 try:
-    store.ingest([str(path / name)], order, memory_mb=256)
+    store.ingest([str(path / name)], order, _made.SIMULATED, memory_mb=256)
 except InternalError:
     raise
 except FlockwiseError as error:

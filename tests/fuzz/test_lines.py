@@ -37,7 +37,7 @@ def test_a_bad_line(line: bytes, stored: int, tmp_path: Path) -> None:
     lines = as_csv(50).splitlines(keepends=True)
     store = _made.store(tmp_path / "s", input={"device_type": "text", "time_format": "iso8601"})
     (tmp_path / "day.csv").write_bytes(b"".join([*lines[:5], line, *lines[5:]]))
-    assert store.ingest([str(tmp_path / "day.csv")], _made.order).stored == stored
+    assert store.ingest([str(tmp_path / "day.csv")], _made.order, _made.SIMULATED).stored == stored
 
 
 def test_bad_lines_of_any_bytes_are_counted_and_the_others_keep_theirs(tmp_path: Path) -> None:
@@ -46,13 +46,13 @@ def test_bad_lines_of_any_bytes_are_counted_and_the_others_keep_theirs(tmp_path:
     row = b",2026-03-02T00:00:00Z,40.7,-74.0\n"
     (tmp_path / "odd.csv").write_bytes(b"device_id,ts,lat,lon\n" + b"".join(name + row + name + b",1\n" for name in odd))
     made = _made.store(tmp_path / "s", input=text)
-    report = made.ingest([str(tmp_path / "odd.csv")], _made.order)
+    report = made.ingest([str(tmp_path / "odd.csv")], _made.order, _made.SIMULATED)
     assert (report.stored, report.refused) == (len(odd), {"malformed": len(odd)})
     # The same identifiers from Parquet, where nothing is escaped, are the same devices.
     table = pa.table({"device_id": pa.array(odd, pa.binary()), "ts": ["2026-03-02T00:00:00Z"] * len(odd), "lat": [40.7] * len(odd), "lon": [-74.0] * len(odd)})
     _made.share_list(made, tmp_path / "t")
     other = _made.store(tmp_path / "t", input=text)
-    other.ingest([_made.write(table, tmp_path / "odd.parquet")], _made.order)
+    other.ingest([_made.write(table, tmp_path / "odd.parquet")], _made.order, _made.SIMULATED)
     assert _made.by_base(other) == _made.by_base(made)
 
 

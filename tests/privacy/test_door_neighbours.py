@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.unit.governance._records import record
-from tests.unit.store._made import INPUT, START_US, US, order, pings, rows, study, write
+from tests.unit.store._made import INPUT, SIMULATED, START_US, US, order, pings, rows, study, write
 
 from flockwise.config import Input, SupplierSpec
 from flockwise.governance import ConsentTexts
@@ -65,7 +65,7 @@ def test_no_row_of_one_device_changes_what_is_stored_of_others(extra: list[tuple
             update={"supplier": SupplierSpec(file=record(folder), grace_days=30), "store": made.store.model_copy(update={"path": Path(folder / name)})}
         )
         vault = Store.create(own)
-        report = vault.ingest([write(delivery(more), folder / f"{name}.parquet")], order)
+        report = vault.ingest([write(delivery(more), folder / f"{name}.parquet")], order, SIMULATED)
         assert report.rows_read == OTHERS + len(more)
         found.append(vault)
     kept, alone = (rows(vault) for vault in found)

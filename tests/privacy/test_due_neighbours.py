@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from tests.unit.store._made import START_US, US, order, pings, store, write
+from tests.unit.store._made import SIMULATED, START_US, US, order, pings, store, write
 
 from flockwise.base import clock
 from flockwise.errors import RuleError
@@ -42,8 +42,8 @@ def test_a_lone_opt_out_makes_nothing_due_that_was_not(tmp_path: Path, monkeypat
     found = []
     for name, says in (("with", True), ("without", False)):
         made = store(tmp_path / name, input=INPUT)
-        made.ingest([write(pa.concat_tables([others(50, 1), somebody(False)]), tmp_path / name / "a.parquet")], order)
-        made.ingest([write(pa.concat_tables([others(50, 2), *([somebody(True)] if says else [])]), tmp_path / name / "b.parquet")], order)
+        made.ingest([write(pa.concat_tables([others(50, 1), somebody(False)]), tmp_path / name / "a.parquet")], order, SIMULATED)
+        made.ingest([write(pa.concat_tables([others(50, 2), *([somebody(True)] if says else [])]), tmp_path / name / "b.parquet")], order, SIMULATED)
         found.append(made)
     assert told(found[0]) == told(found[1]) == ["forget by 2026-07-01", "purge by 2031-03-07"]
     monkeypatch.setattr(clock, "now", lambda: datetime(2026, 7, 2, tzinfo=UTC))
@@ -59,9 +59,9 @@ def test_whether_the_only_device_was_stored_makes_nothing_due(tmp_path: Path) ->
     found = []
     for name, inside in (("with", True), ("without", False)):
         made = store(tmp_path / name, input=INPUT)
-        made.ingest([write(somebody(False, inside=inside), tmp_path / name / "a.parquet")], order)
+        made.ingest([write(somebody(False, inside=inside), tmp_path / name / "a.parquet")], order, SIMULATED)
         leaves = somebody(True).set_column(0, "device_id", pa.array([7]))
-        made.ingest([write(leaves, tmp_path / name / "b.parquet")], order)
+        made.ingest([write(leaves, tmp_path / name / "b.parquet")], order, SIMULATED)
         found.append(Store.open(made._study))
     assert [bool(made._manifest.segments) for made in found] == [True, False]
     assert told(found[0]) == told(found[1])

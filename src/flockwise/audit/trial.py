@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from flockwise import config, engines, ledger, noise, person, release, store
 from flockwise.audit.population import Area, Pings, stored
 from flockwise.base.h3bits import from_hex
+from flockwise.governance import places
 from flockwise.release import outputs, sums
 
 __all__ = ["SPARSE", "Buckets", "Exact", "Trial", "area_of", "entries", "exact_sums", "folder", "loud", "study", "variant"]
@@ -180,7 +181,7 @@ class Trial:
         for i in range(files):
             pq.write_table(pings.take(np.arange(cuts[i], cuts[i + 1])).delivery(), delivery / f"{i}.parquet")
         order = partial(person.order, rules=person.rules_for(self.study))
-        store.Store.open(self.study).ingest([str(delivery)], order)
+        store.Store.open(self.study).ingest([str(delivery)], order, places.SIMULATED)
 
     def publish(self, name: str, progress: Callable[[str, int, int], None] | None = None) -> release.Published:
         """A release into the folder `name`."""

@@ -64,7 +64,7 @@ class Manifest:
         purged: the day on which the pings and their keys were destroyed.
         segments: in the order in which they were added.
         deliveries: keyed digests of the contents that were ingested, each with how it was read.
-        places: digest of the list of sensitive places by which every row of the store was cut; empty if there is none.
+        places: by what every row of the store was cut: the digest of a list of sensitive places, or that all are simulated; empty before the first delivery.
         seal: as it was read.
     """
 
@@ -203,8 +203,8 @@ class Manifest:
         """The name of the next segment."""
         return f"{self.made + 1:06d}"
 
-    def with_delivery(self, segment: Segment | None, deliveries: list[str], forgotten: int, places: str = "") -> Manifest:
-        """The manifest after one more ingest, whose rows were cut by a list of sensitive places (its digest)."""
+    def with_delivery(self, segment: Segment | None, deliveries: list[str], forgotten: int, places: str) -> Manifest:
+        """The manifest after one more ingest, and by what its rows were cut: the digest of a list of sensitive places, or that they are simulated."""
         segments = self.segments if segment is None else (*self.segments, segment)
         state = hashlib.sha256(json.dumps([self.state, sorted(deliveries)]).encode()).hexdigest()
         cut = self.places if self.deliveries else places  # not whether any row was kept: that may depend on one device

@@ -169,7 +169,7 @@ class Store:
 
     @property
     def places_digest(self) -> str:
-        """Digest of the list of sensitive places by which every stored row was cut; empty if there is none."""
+        """By what every stored row was cut: the digest of a list of sensitive places, or that the pings are simulated; empty before the first delivery."""
         return self._manifest.places
 
     @property
@@ -196,6 +196,7 @@ class Store:
         self,
         sources: Sequence[str],
         order: OrderFn,
+        cut: places.Reviewed | places.Simulated,
         progress: ProgressFn | None = None,
         *,
         replace: Sequence[str] = (),
@@ -213,6 +214,7 @@ class Store:
         Args:
             sources: files, folders and globs, local or by fsspec address.
             order: `person.order` with the study's rules.
+            cut: by what rows are cut before anything is stored: `places.reviewed(study)`; for made-up pings `places.SIMULATED`, which the store records.
             progress: called with (stage, done, total) from worker threads, one call at a time; stages are "check" (files), "read" (bytes) and
                 "order" (buckets).
             replace: files of former deliveries that these files correct, as they were delivered: their rows go in the same step. Opt-outs in them hold.
@@ -229,7 +231,7 @@ class Store:
         Raises:
             DataError: a source or a file as a whole can't be used; the codes start with INGEST_. INGEST_REPLACE_UNKNOWN, INGEST_REPLACE_MIXED.
             RuleError: INGEST_AD_AUCTION, for a file with columns of an ad auction; the retention has ended (STORE_EXPIRED); the list of sensitive places is
-                missing, not reviewed, stale, or overdue in the store (PLACES_...).
+                stale or overdue in the store, or there is none and the pings may not be made up (PLACES_...).
             StoreError: another ingest is running (STORE_BUSY); no room or rights to write (STORE_WRITE).
 
         Privacy: the counts are not charged and must not be published. A row's fate depends on its own device's rows and public limits alone.
@@ -239,9 +241,8 @@ class Store:
         runner = runner or Threads(threads, max(16, memory_mb or self._study.engine.megabytes) << 20)
         with self._changing():
             former = find(replace, locate) if replace else []
-            self._cut = places.require(self._study)
-            if self._manifest.deliveries:
-                places.require_not_overdue(self._cut, self._manifest.places)
+            places.require_cut(self._study, cut, self._manifest.places if self._manifest.deliveries else None)
+            self._cut = cut
             found = find(sources, locate)
             seen = [f.stamp() if digests is None else digests.stamp(f) for f in found]
             if former:
@@ -311,7 +312,7 @@ class Store:
         zone, texts, pseudonyms, grid = study.input.time_zone, consent_texts(study), self._pseudonyms(self._ring), CellGrid.build(study.area)
         wall = WallClock(zone, window.start_us, window.end_us) if zone else None
         rules = DoorRules(window.start_us, window.end_us, 10 * int(self._manifest.settings["greatest_accuracy_m"]), texts)
-        suppress = None if self._cut is None else tables(self._root, self._ring.marks, study, self._cut)
+        suppress = tables(self._root, self._ring.marks, study, self._cut.current) if isinstance(self._cut, places.Reviewed) else None
         intake = Intake(Reader(study.input, wall, pseudonyms, study.purpose, texts), grid, rules, suppress)
         settling = Settling(grid.region.cells, order, pseudonyms, self._ring.sealer(), self._manifest.next_segment())
         return Work(intake, settling, self._manifest.buckets, self._list.bases())
@@ -327,7 +328,7 @@ class Store:
         if done.files:
             segment = Segment(self._manifest.next_segment(), tuple(done.files), tuple(deliveries))
             self._move_in(staging / SEGMENT, segment.name)
-        self._settle(self._manifest.with_delivery(segment, deliveries, forgotten, "" if self._cut is None else self._cut.digest))
+        self._settle(self._manifest.with_delivery(segment, deliveries, forgotten, self._cut.digest))
 
     def _move_in(self, made: Path, name: str) -> None:
         """Moves a new segment to its place, where nobody knows of it yet."""
@@ -383,7 +384,7 @@ class Store:
             RuleError: the list is missing, not reviewed or stale.
             StoreError: an ingest is running (STORE_BUSY); no room or rights to write (STORE_WRITE); a release still reads the old rows (STORE_READ).
         """
-        found = places.require(self._study) or places.required(self._study)
+        found = places.reviewed(self._study).current
         with self._changing():
             fresh = self._manifest.places != found.digest
             if fresh:

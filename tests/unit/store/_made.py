@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from flockwise import config
 from flockwise.base.schemas import PING_ORDER
 from flockwise.config import Study
+from flockwise.governance import places
 from flockwise.store import Store, keys
 from flockwise.store.suppression import folder_of
 
@@ -22,6 +23,7 @@ US = 1_000_000
 START_US = 1_772_409_600 * US  # 2026-03-02 00:00 UTC, the start of the window of `study`
 BOX = (-74.1, 40.6, -73.8, 40.9)
 
+SIMULATED = places.SIMULATED
 OWN = ("key", "retention_days")
 
 INPUT = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.unit.store._made import START_US, US, order, pings, rows, study, write
+from tests.unit.store._made import SIMULATED, START_US, US, order, pings, rows, study, write
 
 from flockwise.governance import REASONS, ConsentTexts
 from flockwise.governance.consent import UNKNOWN_TEXT
@@ -88,18 +88,18 @@ def test_withdrawal_in_every_type(column: pa.Array[Any], tmp_path: Path) -> None
 def test_a_withdrawal_on_any_row_takes_all_rows_of_the_device_from_all_deliveries(tmp_path: Path) -> None:
     vault = store(tmp_path, withdrawn="gone")
     first = pings(400, devices=10)
-    vault.ingest([write(first.append_column("gone", pa.array([False] * 400)), tmp_path / "a.parquet")], order)
+    vault.ingest([write(first.append_column("gone", pa.array([False] * 400)), tmp_path / "a.parquet")], order, SIMULATED)
     ids = first["device_id"].to_numpy()
     leaver = ids[7]
     later = pings(50, devices=10, seed=1).set_column(0, "device_id", pa.array(np.resize(np.unique(ids), 50)))
     out = np.zeros(50, bool)
     out[np.flatnonzero(later["device_id"].to_numpy() == leaver)[0]] = True
 
-    report = vault.ingest([write(later.append_column("gone", pa.array(out)), tmp_path / "b.parquet")], order)
+    report = vault.ingest([write(later.append_column("gone", pa.array(out)), tmp_path / "b.parquet")], order, SIMULATED)
 
     assert dict(report.refused) == {"withdrawn": 5}
     assert len(rows(vault)) == int((ids != leaver).sum()) + 45
-    again = vault.ingest([write(first.append_column("gone", pa.nulls(400)), tmp_path / "c.parquet")], order)
+    again = vault.ingest([write(first.append_column("gone", pa.nulls(400)), tmp_path / "c.parquet")], order, SIMULATED)
     assert dict(again.refused) == {"withdrawn": int((ids == leaver).sum())}
 
 
@@ -108,6 +108,6 @@ def test_a_consent_too_far_off_to_be_a_time_is_no_consent(tmp_path: Path) -> Non
     table = pings(2).append_column("agreed", pa.array([9_000_000_000_000_000_000, START_US // US]))
     table = table.set_column(1, "ts", pa.array([START_US // US + 5] * 2))
 
-    report = vault.ingest([write(table, tmp_path / "a.parquet")], order)
+    report = vault.ingest([write(table, tmp_path / "a.parquet")], order, SIMULATED)
 
     assert (report.stored, dict(report.refused)) == (1, {"bad_value": 1})

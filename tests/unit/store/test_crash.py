@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.store._made import bytes_of, content_of, order, pings, rows, store, study, write
+from tests.unit.store._made import SIMULATED, bytes_of, content_of, order, pings, rows, store, study, write
 
 from flockwise.store import Store
 
@@ -26,7 +26,7 @@ from flockwise.store import Store
 folder = Path(sys.argv[1])
 with tempfile.TemporaryDirectory() as aside:  # loads the machine code
     warm = _made.store(Path(aside))
-    warm.ingest([_made.write(_made.pings(100), Path(aside) / "a.parquet")], _made.order, threads=1)
+    warm.ingest([_made.write(_made.pings(100), Path(aside) / "a.parquet")], _made.order, _made.SIMULATED, threads=1)
 
 def child(n, moment, source):
     count, lock = 0, threading.Lock()
@@ -56,7 +56,7 @@ def child(n, moment, source):
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         signal.setitimer(signal.ITIMER_REAL, n / 1e6)
     start = time.monotonic()
-    made.ingest([source], _made.order, threads=1)
+    made.ingest([source], _made.order, _made.SIMULATED, threads=1)
     return count, int((time.monotonic() - start) * 1e6)
 
 for line in sys.stdin:
@@ -110,7 +110,7 @@ def nursery(tmp_path: Path) -> Iterator[Nursery]:
 def before(tmp_path: Path) -> dict[str, bytes]:
     """A store with one delivery; a second one waits."""
     made = store(tmp_path)
-    made.ingest([write(pings(300, seed=1), tmp_path / "first.parquet")], order)
+    made.ingest([write(pings(300, seed=1), tmp_path / "first.parquet")], order, SIMULATED)
     write(pings(300, seed=2), tmp_path / "second.parquet")
     return bytes_of(tmp_path / "store")
 
@@ -144,7 +144,7 @@ def test_killed_at_every_step_the_store_is_as_before_or_as_after(before: dict[st
             found = held(tmp_path)
             assert found in (old, new)
             seen.append(len(found))
-            Store.open(study(tmp_path)).ingest([source], order)
+            Store.open(study(tmp_path)).ingest([source], order, SIMULATED)
             assert content_of(Store.open(study(tmp_path))) == after
     assert seen == sorted(seen)
     assert set(seen) == {300, 600}
@@ -160,5 +160,5 @@ def test_killed_at_any_moment(before: dict[str, bytes], nursery: Nursery, tmp_pa
         restore(tmp_path / "store", before)
         nursery.run(max(1, micro * (i + 1) // 12), "later", source)
         assert held(tmp_path) in (old, new)
-    Store.open(study(tmp_path)).ingest([source], order)
+    Store.open(study(tmp_path)).ingest([source], order, SIMULATED)
     assert content_of(Store.open(study(tmp_path))) == after

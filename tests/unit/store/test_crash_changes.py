@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.store._made import by_base, order, pings, store, study, write
+from tests.unit.store._made import SIMULATED, by_base, order, pings, store, study, write
 
 from flockwise.errors import FlockwiseError
 from flockwise.store import Store, forget, keys, purge, rotate
@@ -82,7 +82,7 @@ def test_killed_at_every_step(change: Change, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     made = store(whole)
     table = pings(60, devices=6)
-    made.ingest([write(table, tmp_path / "delivery" / "a.parquet")], order)
+    made.ingest([write(table, tmp_path / "delivery" / "a.parquet")], order, SIMULATED)
     gone = table["device_id"].unique().to_pylist()[:2]
     (whole / "list.csv").write_text("id\n" + "\n".join(str(i) for i in gone) + "\n")
     old = held(whole)

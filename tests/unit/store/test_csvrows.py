@@ -147,11 +147,11 @@ OTHERS_ROW = "9,2026-03-02T10:00:00Z,40.7,-74.0,\n"
 def test_no_value_of_one_device_takes_rows_of_others(note: str, at: int, tmp_path: Path) -> None:
     plain = _made.store(tmp_path / "plain", input=TEXT)
     good = delivery(tmp_path / "plain.csv", [], [])
-    assert plain.ingest([str(tmp_path / "plain.csv")], _made.order).stored == good
+    assert plain.ingest([str(tmp_path / "plain.csv")], _made.order, _made.SIMULATED).stored == good
     _made.share_list(plain, tmp_path / "odd")
     other = _made.store(tmp_path / "odd", input=TEXT)
     delivery(tmp_path / "odd.csv", [["odd", "2026-03-02T10:00:00Z", "40.7", "-74.0", note]], [at])
-    report = other.ingest([str(tmp_path / "odd.csv")], _made.order)
+    report = other.ingest([str(tmp_path / "odd.csv")], _made.order, _made.SIMULATED)
     assert (report.rows_read, report.stored, report.refused) == (good + 1, good, {"malformed": 1})
     assert _made.by_base(other) == _made.by_base(plain)
 
@@ -178,7 +178,7 @@ def test_a_file_that_ends_within_quotes_is_refused_as_a_whole(tmp_path: Path) ->
     with (tmp_path / "a.csv").open("ab") as file:
         file.write(b'odd,2026-03-02T10:00:00Z,40.7,-74.0,"cut\n')
     with pytest.raises(DataError, match="INGEST_BROKEN_FILE"):
-        made.ingest([str(tmp_path / "a.csv")], _made.order)
+        made.ingest([str(tmp_path / "a.csv")], _made.order, _made.SIMULATED)
     assert _made.content_of(made) == before
 
 

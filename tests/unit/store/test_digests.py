@@ -12,7 +12,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from tests.unit.store._made import content_of, order, pings, store, write
+from tests.unit.store._made import SIMULATED, content_of, order, pings, store, write
 
 from flockwise.errors import DataError
 from flockwise.store import EarlyDigests, Store, sources
@@ -63,7 +63,7 @@ def test_the_stamp_is_of_before_the_digest(vault: Store, tmp_path: Path) -> None
         digests.of(file)
         write(pings(600), Path(path))
         with pytest.raises(DataError, match="changed while it was read") as told:
-            vault.ingest([path], order, threads=1, digests=digests)
+            vault.ingest([path], order, SIMULATED, threads=1, digests=digests)
     assert told.value.code == "INGEST_FILE_CHANGED"
     assert content_of(vault) == before
 
@@ -71,8 +71,8 @@ def test_the_stamp_is_of_before_the_digest(vault: Store, tmp_path: Path) -> None
 def test_the_same_content_is_known_with_and_without_them(vault: Store, tmp_path: Path) -> None:
     path = write(pings(500), tmp_path / "a.parquet")
     with EarlyDigests([path], 2) as digests:
-        assert vault.ingest([path], order, threads=1, digests=digests).files == 1
-    assert vault.ingest([path], order, threads=1).files_skipped == 1
+        assert vault.ingest([path], order, SIMULATED, threads=1, digests=digests).files == 1
+    assert vault.ingest([path], order, SIMULATED, threads=1).files_skipped == 1
 
 
 def test_the_end_of_the_block_does_not_wait_for_large_files(delivery: Path, monkeypatch: pytest.MonkeyPatch) -> None:

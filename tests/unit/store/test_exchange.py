@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests import disk
-from tests.unit.store._made import OPT_OUTS, US, content_of, order, pings, store, troubled, twin, write
+from tests.unit.store._made import OPT_OUTS, SIMULATED, US, content_of, order, pings, store, troubled, twin, write
 from tests.unit.store._parcels import Parcels
 
 from flockwise.errors import FlockwiseError
@@ -27,7 +27,7 @@ def same(folder: Path, sources: list[str], runner: Parcels, **parts: object) -> 
     """A store by threads and its twin by parcels: equal to the last row and count."""
     one = store(folder / "one", **parts)
     other = twin(one, folder / "other", **parts)
-    assert one.ingest(sources, order, threads=2) == other.ingest(sources, order, runner=runner)
+    assert one.ingest(sources, order, SIMULATED, threads=2) == other.ingest(sources, order, SIMULATED, runner=runner)
     assert content_of(one) == content_of(other)
     bases = [made._list.bases().table() for made in (one, other)]
     assert bases[0].equals(bases[1])
@@ -47,13 +47,13 @@ def test_a_later_delivery_meets_what_is_known(tmp_path: Path) -> None:
     """Opt-outs of an earlier delivery hold, whoever ran it; the same files again add nothing, and files can be replaced."""
     one, other = same(tmp_path, troubled(tmp_path / "delivery"), Parcels(), input=OPT_OUTS)
     late = write(pq.read_table(tmp_path / "delivery" / "late.parquet").slice(0, 300), tmp_path / "next.parquet")
-    assert one.ingest([late], order).refused["opted_out"]
-    other.ingest([late], order, runner=Parcels(5))
+    assert one.ingest([late], order, SIMULATED).refused["opted_out"]
+    other.ingest([late], order, SIMULATED, runner=Parcels(5))
     assert content_of(one) == content_of(other)
     again = [str(tmp_path / "delivery"), late]
-    assert one.ingest(again, order).files_skipped == other.ingest(again, order, runner=Parcels()).files_skipped > 1
+    assert one.ingest(again, order, SIMULATED).files_skipped == other.ingest(again, order, SIMULATED, runner=Parcels()).files_skipped > 1
     for made, runner in ((one, None), (other, Parcels(2))):
-        made.ingest([write(pq.read_table(late).slice(100), tmp_path / "right.parquet")], order, runner=runner, replace=[late])
+        made.ingest([write(pq.read_table(late).slice(100), tmp_path / "right.parquet")], order, SIMULATED, runner=runner, replace=[late])
     assert content_of(one) == content_of(other)
 
 
@@ -117,10 +117,10 @@ def test_what_does_not_add_up_is_refused(what: str, tmp_path: Path) -> None:
     before = content_of(made)
     source = write(pings(500), tmp_path / "a.parquet")
     with pytest.raises(FlockwiseError) as refused:
-        made.ingest([source], order, runner=Parcels(senders=1, tamper=tamper))
+        made.ingest([source], order, SIMULATED, runner=Parcels(senders=1, tamper=tamper))
     assert refused.value.code == code
     assert content_of(made) == before
-    assert made.ingest([source], order, runner=Parcels()).stored == 500
+    assert made.ingest([source], order, SIMULATED, runner=Parcels()).stored == 500
 
 
 def test_a_machine_that_does_not_see_the_delivery_or_the_store(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_machine_that_does_not_see_the_delivery_or_the_store(tmp_path: Path) -
         return parcels
 
     with pytest.raises(FlockwiseError) as no_store:
-        made.ingest([str(source)], order, runner=Parcels(tamper=cut))
+        made.ingest([str(source)], order, SIMULATED, runner=Parcels(tamper=cut))
     assert no_store.value.code == "ENGINE_STORE"
     (unit,) = units_of([open_file(*made_file(source, made))], 10**9)
     for change in (lambda: source.write_bytes(source.read_bytes() + b"x"), source.unlink):
@@ -148,9 +148,9 @@ def test_a_full_disk_under_the_drafts(after: int, tmp_path: Path) -> None:
     made = store(tmp_path / "s")
     before = content_of(made)
     source = write(pings(500), tmp_path / "a.parquet")
-    ended = disk.failing(lambda: Store.open(made._study).ingest([source], order, runner=Parcels()), "full", after)
+    ended = disk.failing(lambda: Store.open(made._study).ingest([source], order, SIMULATED, runner=Parcels()), "full", after)
     assert ended.code == "STORE_WRITE", ended.told
-    assert Store.open(made._study).ingest([source], order).stored == 500
+    assert Store.open(made._study).ingest([source], order, SIMULATED).stored == 500
     assert before["manifest"] != content_of(made)["manifest"]
 
 
@@ -158,7 +158,7 @@ def test_no_parcel_can_be_read(tmp_path: Path) -> None:
     """What is on the way between processes: no identifier, time or place, and no tag, whatever form one looks for."""
     table = pings(800, devices=5)
     made, runner = store(tmp_path / "s"), Parcels()
-    made.ingest([write(table, tmp_path / "a.parquet")], order, runner=runner)
+    made.ingest([write(table, tmp_path / "a.parquet")], order, SIMULATED, runner=runner)
     everything = b"".join(p.payload for p in runner.seen)
     high, low = made._pseudonyms(made._ring).of_integers(np.unique(table["device_id"].to_numpy()))
     stamps = table["ts"].cast(pa.int64()).to_numpy()[:50]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.unit.store._made import content_of, order, pings, rows, store, write
+from tests.unit.store._made import SIMULATED, content_of, order, pings, rows, store, write
 
 from flockwise.errors import StoreError
 from flockwise.store import Store, intake, writing
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def vault(tmp_path: Path) -> Store:
     made = store(tmp_path / "s")
-    made.ingest([write(pings(300, seed=1), tmp_path / "first.parquet")], order)
+    made.ingest([write(pings(300, seed=1), tmp_path / "first.parquet")], order, SIMULATED)
     return made
 
 
@@ -52,12 +52,12 @@ def test_a_worker_that_fails_in_mid_stage(vault: Store, stage: str, nth: int, th
             name = {"write": "_written", "sync": "_sync"}[stage]
             patch.setattr(writing, name, failing(getattr(writing, name)))
         with pytest.raises(GoneError):
-            vault.ingest([delivery], failing(order) if stage == "order" else order, threads=threads)
+            vault.ingest([delivery], failing(order) if stage == "order" else order, SIMULATED, threads=threads)
     assert content_of(vault) == before
     assert content_of(Store.open(vault._study)) == before
-    assert vault.ingest([delivery], order).files == 1
+    assert vault.ingest([delivery], order, SIMULATED).files == 1
     whole = store(tmp_path / "whole")
-    whole.ingest([str(tmp_path / "first.parquet"), delivery], order)
+    whole.ingest([str(tmp_path / "first.parquet"), delivery], order, SIMULATED)
     assert sorted(r[2:] for r in rows(vault)) == sorted(r[2:] for r in rows(whole))
 
 
@@ -72,7 +72,7 @@ vault = Store.open(_made.study(Path(sys.argv[1])))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
 try:
-    vault.ingest([sys.argv[2]], _made.order, memory_mb=16)
+    vault.ingest([sys.argv[2]], _made.order, _made.SIMULATED, memory_mb=16)
 except StoreError as error:
     print(error.code)
 """
@@ -86,7 +86,7 @@ def test_a_full_disk_while_rows_are_spilled(vault: Store, tmp_path: Path) -> Non
     done = subprocess.run(code, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.split() == ["STORE_WRITE"], done.stderr
     assert content_of(Store.open(vault._study)) == before
-    assert Store.open(vault._study).ingest([delivery], order, memory_mb=16).files == 1
+    assert Store.open(vault._study).ingest([delivery], order, SIMULATED, memory_mb=16).files == 1
 
 
 TWO = """
@@ -100,7 +100,7 @@ vault, busy = Store.open(_made.study(Path(sys.argv[1]))), 0
 for file in sorted(Path(sys.argv[2]).iterdir()):
     while True:
         try:
-            vault.ingest([str(file)], _made.order, threads=1)
+            vault.ingest([str(file)], _made.order, _made.SIMULATED, threads=1)
             break
         except StoreError as error:
             assert error.code == "STORE_BUSY", error.code

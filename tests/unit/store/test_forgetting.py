@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from tests.unit.store._made import content_of, order, pings, rows, store, study, write
+from tests.unit.store._made import SIMULATED, content_of, order, pings, rows, store, study, write
 
 from flockwise.base import clock
 from flockwise.config import Study
@@ -80,8 +80,8 @@ def test_a_list_removes_its_devices_from_every_file_and_bars_them(kind: str, tmp
     if form != "integer":
         table = as_uuids(table)
     made = store(tmp_path, input={"device_type": form})
-    made.ingest([write(table.slice(0, 200), tmp_path / "delivery" / "a.parquet")], order)
-    made.ingest([write(table.slice(200), tmp_path / "delivery" / "b.parquet")], order)
+    made.ingest([write(table.slice(0, 200), tmp_path / "delivery" / "a.parquet")], order, SIMULATED)
+    made.ingest([write(table.slice(200), tmp_path / "delivery" / "b.parquet")], order, SIMULATED)
     devices = table["device_id"].unique().to_pylist()
     gone, absent = devices[:3], (str(uuid.uuid4()) if form != "integer" else 5)
     bases = {base_of(made._study, str(d)) for d in devices}
@@ -94,7 +94,7 @@ def test_a_list_removes_its_devices_from_every_file_and_bars_them(kind: str, tmp
     again = Store.open(made._study)
     assert stored(again) == bases - {base_of(made._study, str(d)) for d in gone}
     assert len(rows(again)) == without(table, gone).num_rows
-    report = again.ingest([write(pa.concat_tables([table, table.slice(0, 10)]), tmp_path / "delivery" / "c.parquet")], order)
+    report = again.ingest([write(pa.concat_tables([table, table.slice(0, 10)]), tmp_path / "delivery" / "c.parquet")], order, SIMULATED)
     assert report.refused["deleted"] == table.num_rows - without(table, gone).num_rows + (10 - without(table.slice(0, 10), gone).num_rows)
     assert stored(Store.open(made._study)) == bases - {base_of(made._study, str(d)) for d in gone}
 
@@ -104,7 +104,7 @@ def test_the_raw_bytes_hold_no_trace(tmp_path: Path) -> None:
     """Without keys: no identifier, hash, base, pseudonym or coordinate in any byte, before or after. With keys: see the test above."""
     table = as_uuids(pings(300, devices=8))
     made = store(tmp_path, input=UUID)
-    made.ingest([write(table, tmp_path / "delivery" / "a.parquet")], order)
+    made.ingest([write(table, tmp_path / "delivery" / "a.parquet")], order, SIMULATED)
     devices = table["device_id"].unique().to_pylist()
     before = rows(made)
     needles: list[bytes] = []
@@ -129,7 +129,7 @@ def test_what_changes_does_not_say_whether_a_device_was_there(tmp_path: Path) ->
     for case, which in (("present", 0), ("absent", None)):
         table = pings(3000, devices=200)  # every bucket has some
         made = store(tmp_path / case)
-        made.ingest([write(table, tmp_path / case / "delivery" / "a.parquet")], order)
+        made.ingest([write(table, tmp_path / case / "delivery" / "a.parquet")], order, SIMULATED)
         before, state = {n for n, _ in raw(tmp_path / case)}, Store.open(made._study).keyed_digest()
         device = table["device_id"].unique().to_pylist()[which] if which is not None else 123
         told.append(forget(made._study, listed(tmp_path / case / "list.csv", [device])))
@@ -143,12 +143,12 @@ def test_what_changes_does_not_say_whether_a_device_was_there(tmp_path: Path) ->
 def test_the_list_holds_in_every_window_of_the_data_set(tmp_path: Path) -> None:
     table = pings(200, devices=5)
     first = store(tmp_path)
-    first.ingest([write(table, tmp_path / "delivery" / "a.parquet")], order)
+    first.ingest([write(table, tmp_path / "delivery" / "a.parquet")], order, SIMULATED)
     gone = table["device_id"].to_pylist()[0]
     forget(first._study, listed(tmp_path / "list.csv", [gone]))
     text = first._study.model_dump_json().replace(json.dumps(str(tmp_path / "store")), json.dumps(str(tmp_path / "second")))
     second = Store.create(Study.model_validate_json(text))
-    report = second.ingest([str(tmp_path / "delivery" / "a.parquet")], order)
+    report = second.ingest([str(tmp_path / "delivery" / "a.parquet")], order, SIMULATED)
     assert report.refused == {"deleted": table.num_rows - without(table, [gone]).num_rows}
     first = Store.open(first._study)
     assert not {r[:2] for r in rows(first)} & {r[:2] for r in rows(second)}  # and the two windows can't be linked
@@ -160,10 +160,10 @@ def test_an_opt_out_in_a_delivery_stops_use_at_once_and_waits_for_deletion(tmp_p
     monkeypatch.setattr(clock, "now", lambda: datetime(2026, 6, 1, tzinfo=UTC))
     table = pings(200, devices=5).append_column("out", pa.array([False] * 200))
     made = store(tmp_path, input={"opt_out": "out"})
-    made.ingest([write(table, tmp_path / "a.parquet")], order)
+    made.ingest([write(table, tmp_path / "a.parquet")], order, SIMULATED)
     gone = table["device_id"].to_pylist()[0]
     flagged = table.filter(pc.equal(table["device_id"], gone)).slice(0, 1).set_column(4, "out", pa.array([True]))
-    made.ingest([write(flagged, tmp_path / "b.parquet")], order)
+    made.ingest([write(flagged, tmp_path / "b.parquet")], order, SIMULATED)
     made = Store.open(made._study)
     assert len(rows(made)) == without(table, [gone]).num_rows
     assert len(stored(made)) == 5
@@ -181,7 +181,7 @@ def test_an_opt_out_in_a_delivery_stops_use_at_once_and_waits_for_deletion(tmp_p
 def test_a_store_that_was_opened_before_a_request_is_still_read(tmp_path: Path) -> None:
     """A release that began before it must neither stop nor call the list damaged: it reads what it was charged for, or notices the change."""
     made = store(tmp_path)
-    made.ingest([write(pings(200, devices=8), tmp_path / "a.parquet")], order)
+    made.ingest([write(pings(200, devices=8), tmp_path / "a.parquet")], order, SIMULATED)
     forget(made._study, listed(tmp_path / "first.csv", [1]))
     early = Store.open(made._study)
     made._list.refresh()
@@ -223,7 +223,7 @@ def test_lists_that_can_not_be_used_change_nothing(tmp_path: Path) -> None:
 def test_parquet_lists_and_unreadable_rows(tmp_path: Path) -> None:
     table = pings(100, devices=4)
     made = store(tmp_path)
-    made.ingest([write(table, tmp_path / "delivery" / "a.parquet")], order)
+    made.ingest([write(table, tmp_path / "delivery" / "a.parquet")], order, SIMULATED)
     gone = table["device_id"].to_pylist()[0]
     pq.write_table(pa.table({"maid": pa.array([gone, None, 5])}), tmp_path / "list.parquet")
     facts = forget(made._study, str(tmp_path / "list.parquet"))
@@ -236,7 +236,7 @@ def test_a_list_that_was_edited_or_lost_is_never_taken_for_an_empty_one(tmp_path
     forget(made._study, listed(tmp_path / "list.csv", [1, 2, 3]))
     folder = folder_of(study(tmp_path))
     text = (folder / "list.json").read_text()
-    made.ingest([write(pings(20), tmp_path / "a.parquet")], order)
+    made.ingest([write(pings(20), tmp_path / "a.parquet")], order, SIMULATED)
     changes = (
         lambda: (folder / "list.json").write_text(text.replace('"files": 1', '"files": 0')),
         lambda: (folder / "000001.parquet").unlink(),

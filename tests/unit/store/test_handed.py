@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.store._made import OPT_OUTS, content_of, order, pings, store, troubled, twin, write
+from tests.unit.store._made import OPT_OUTS, SIMULATED, content_of, order, pings, store, troubled, twin, write
 from tests.unit.store._parcels import Parcels, handed
 
 from flockwise.config import Input
@@ -29,7 +29,7 @@ def test_all_kinds_of_trouble(tmp_path_factory: pytest.TempPathFactory, seed: in
     sources = troubled(folder / "delivery")
     one = store(folder / "one", input=OPT_OUTS)
     other = twin(one, folder / "other", input=OPT_OUTS)
-    assert one.ingest(sources, order, threads=2) == other.ingest(sources, order, runner=Parcels(seed, size, senders, chunk=chunk))
+    assert one.ingest(sources, order, SIMULATED, threads=2) == other.ingest(sources, order, SIMULATED, runner=Parcels(seed, size, senders, chunk=chunk))
     assert content_of(one) == content_of(other)
 
 
@@ -48,7 +48,7 @@ def test_only_columns_that_are_named_are_handed_over(tmp_path: Path) -> None:
         groups = [r.step for r in ranges[1:]]
         assert groups == sorted(groups)
         assert sum(r.length for r in ranges[1:]) < 4000 * 60 * len(set(groups))
-    assert made.ingest([source.path], order, runner=Parcels(size=1 << 20, chunk=1000)).stored
+    assert made.ingest([source.path], order, SIMULATED, runner=Parcels(size=1 << 20, chunk=1000)).stored
 
 
 @given(data=st.data(), size=st.integers(1, 60))

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-from tests.unit.store._made import START_US, US, by_base, bytes_of, content_of, order, pings, rows, share_list, store, study, twin, write
+from tests.unit.store._made import SIMULATED, START_US, US, by_base, bytes_of, content_of, order, pings, rows, share_list, store, study, twin, write
 
 from flockwise.base.schemas import STORED_PINGS
 from flockwise.errors import StoreError
@@ -86,7 +86,7 @@ def ids(table: pa.Table, kind: str) -> pa.Table:
 
 def ingested(folder: Path, source: str, **parts: Any) -> tuple[list[tuple[int, ...]], IngestReport]:
     made = store(folder, **parts)
-    report = made.ingest([source], order)
+    report = made.ingest([source], order, SIMULATED)
     return by_base(made), report
 
 
@@ -209,7 +209,7 @@ def test_an_opt_out_on_any_row_takes_all_rows_of_the_device(tmp_path: Path) -> N
     flags = [i == 17 for i in range(300)]
     table = table.set_column(1, "ts", pa.array(times_us, pa.timestamp("us", "UTC"))).append_column("out", pa.array(flags))
     made = store(tmp_path, input={"opt_out": "out"})
-    report = made.ingest([write(table, tmp_path / "a.parquet")], order)
+    report = made.ingest([write(table, tmp_path / "a.parquet")], order, SIMULATED)
     assert dict(report.refused) == {"outside_window": 1, "opted_out": device.count(chosen) - 1}
     assert len(rows(made)) == 300 - device.count(chosen)
 
@@ -220,17 +220,17 @@ def test_an_opt_out_reaches_earlier_and_later_deliveries(tmp_path: Path) -> None
     chosen = table["device_id"][0].as_py()
     mine = table["device_id"].to_pylist().count(chosen)
     made = store(tmp_path, input={"opt_out": "out"})
-    made.ingest([write(table, tmp_path / "a.parquet")], order)
+    made.ingest([write(table, tmp_path / "a.parquet")], order, SIMULATED)
     before = made.content_digest()
     assert len(rows(made)) == 90
     flag = pa.table({"device_id": [chosen], "ts": pa.array([None], table.schema.field("ts").type), "lat": [None], "lon": [None], "out": [True]})
     flag = flag.cast(table.schema)
-    report = made.ingest([write(flag, tmp_path / "b.parquet")], order)
+    report = made.ingest([write(flag, tmp_path / "b.parquet")], order, SIMULATED)
     assert (report.stored, dict(report.refused)) == (0, {"null": 1})
     assert len(rows(made)) == 90 - mine
     assert made.content_digest() != before
     again = pings(90, devices=3, seed=0).append_column("out", pa.array([None] * 90, pa.bool_()))
-    report = made.ingest([write(again.slice(0, 50), tmp_path / "c.parquet")], order)
+    report = made.ingest([write(again.slice(0, 50), tmp_path / "c.parquet")], order, SIMULATED)
     assert report.refused["opted_out"] == again["device_id"].to_pylist()[:50].count(chosen)
     assert len({r[:2] for r in rows(Store.open(made._study))}) == 2
 
@@ -239,20 +239,20 @@ def test_the_nil_uuid_is_an_opt_out_of_its_row_alone(tmp_path: Path) -> None:
     table = ids(pings(4, devices=4), "uuid").to_pydict()
     table["device_id"][1] = "00000000-0000-0000-0000-000000000000"
     made = store(tmp_path, input={"device_type": "uuid"})
-    report = made.ingest([write(pa.table(table), tmp_path / "a.parquet")], order)
+    report = made.ingest([write(pa.table(table), tmp_path / "a.parquet")], order, SIMULATED)
     assert (report.stored, dict(report.refused)) == (3, {"opted_out": 1})
     text = store(tmp_path / "t", input={"device_type": "text"})
-    assert dict(text.ingest([str(tmp_path / "a.parquet")], order).refused) == {"opted_out": 1}
+    assert dict(text.ingest([str(tmp_path / "a.parquet")], order, SIMULATED).refused) == {"opted_out": 1}
 
 
 def test_the_same_content_again_adds_nothing(tmp_path: Path) -> None:
     made = store(tmp_path)
     table = pings(200)
     first = write(table, tmp_path / "in" / "a.parquet")
-    made.ingest([first], order)
+    made.ingest([first], order, SIMULATED)
     before, digest = bytes_of(tmp_path / "store"), made.content_digest()
     (tmp_path / "in" / "renamed.parquet").write_bytes(Path(first).read_bytes())
-    report = made.ingest([str(tmp_path / "in"), first], order)
+    report = made.ingest([str(tmp_path / "in"), first], order, SIMULATED)
     assert (report.files, report.files_skipped, report.rows_read) == (0, 2, 0)
     assert bytes_of(tmp_path / "store") == before
     assert Store.open(made._study).content_digest() == digest
@@ -262,7 +262,7 @@ def test_the_same_content_twice_in_one_delivery_counts_once(tmp_path: Path) -> N
     made = store(tmp_path)
     first = write(pings(200), tmp_path / "in" / "a.parquet")
     (tmp_path / "in" / "b.parquet").write_bytes(Path(first).read_bytes())
-    report = made.ingest([str(tmp_path / "in")], order)
+    report = made.ingest([str(tmp_path / "in")], order, SIMULATED)
     assert (report.files, report.files_skipped, report.stored) == (1, 1, 200)
 
 
@@ -270,24 +270,24 @@ def test_a_corrected_mapping_reads_the_same_file_again(tmp_path: Path) -> None:
     table = times(pings(50), "ms")
     source = write(table, tmp_path / "a.parquet")
     wrong = store(tmp_path, input={"time_format": "s"})
-    assert wrong.ingest([source], order).stored == 0
+    assert wrong.ingest([source], order, SIMULATED).stored == 0
     right = Store.open(study(tmp_path, input={"time_format": "ms"}))
-    assert right.ingest([source], order).stored == 50
+    assert right.ingest([source], order, SIMULATED).stored == 50
 
 
 def test_repeated_rows_are_counted_and_dropped(tmp_path: Path) -> None:
     table = pings(100)
     made = store(tmp_path)
-    report = made.ingest([write(pa.concat_tables([table, table.slice(0, 30)]), tmp_path / "a.parquet")], order)
+    report = made.ingest([write(pa.concat_tables([table, table.slice(0, 30)]), tmp_path / "a.parquet")], order, SIMULATED)
     assert (report.rows_read, report.stored, report.duplicates) == (130, 100, 30)
 
 
 def test_rows_delivered_again_in_other_content_are_read_again_and_merge_to_the_same(tmp_path: Path) -> None:
     table = pings(100)
     made = store(tmp_path)
-    made.ingest([write(table, tmp_path / "a.parquet")], order)
+    made.ingest([write(table, tmp_path / "a.parquet")], order, SIMULATED)
     once = rows(made)
-    made.ingest([write(table.slice(0, 60), tmp_path / "b.parquet")], order)
+    made.ingest([write(table.slice(0, 60), tmp_path / "b.parquet")], order, SIMULATED)
     merged = [order(made.read(b))[0] for b in made.buckets()]
     assert sum(t.num_rows for t in merged) == len(once) == 100
 
@@ -296,12 +296,12 @@ def test_rows_delivered_again_in_other_content_are_read_again_and_merge_to_the_s
 def test_a_store_does_not_depend_on_threads_files_or_order_of_rows(threads: int, shared: Store, tmp_path: Path) -> None:
     table = pings(5000)
     whole = twin(shared, tmp_path / "whole")
-    whole.ingest([write(table, tmp_path / "whole.parquet")], order)
+    whole.ingest([write(table, tmp_path / "whole.parquet")], order, SIMULATED)
     shuffled = table.take(pa.array(np.random.default_rng(threads).permutation(5000)))
     for i in range(5):
         write(shuffled.slice(i * 1000, 1000), tmp_path / "parts" / f"{i}.parquet")
     made = twin(shared, tmp_path / "own")
-    made.ingest([str(tmp_path / "parts")], order, threads=threads)
+    made.ingest([str(tmp_path / "parts")], order, SIMULATED, threads=threads)
     assert rows(made) == rows(whole)
     assert segments_of(made) == segments_of(whole)
 
@@ -311,7 +311,7 @@ def test_spilled_and_compacted_buckets_hold_the_same_rows(tmp_path: Path, monkey
     source = write(pa.concat_tables([table, table.slice(0, 10_000)]), tmp_path / "a.parquet")
     wide = store(tmp_path / "wide")
     narrow = twin(wide, tmp_path / "narrow")
-    wide.ingest([source], order)
+    wide.ingest([source], order, SIMULATED)
     written: list[int] = []
     real = spilling.Spill.__init__
     ordered = settling.Settling.ordered
@@ -322,7 +322,7 @@ def test_spilled_and_compacted_buckets_hold_the_same_rows(tmp_path: Path, monkey
 
     monkeypatch.setattr(spilling.Spill, "__init__", lambda self, folder, worker, buckets, budget, seal: real(self, folder, worker, buckets, 1, seal))
     monkeypatch.setattr(settling.Settling, "ordered", shrink)
-    report = narrow.ingest([source], order)
+    report = narrow.ingest([source], order, SIMULATED)
     assert sum(written) >= 4
     assert (report.stored, report.duplicates) == (40_000, 10_000)
     assert segments_of(narrow) == segments_of(wide)
@@ -332,7 +332,7 @@ def test_one_device_is_capped_in_total_order(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(capping, "GREATEST_PINGS", 40)
     table = pings(300, devices=3)
     made = store(tmp_path)
-    report = made.ingest([write(table, tmp_path / "a.parquet")], order)
+    report = made.ingest([write(table, tmp_path / "a.parquet")], order, SIMULATED)
     assert (report.stored, report.capped) == (120, 180)
     times_us = table["ts"].cast(pa.int64()).to_numpy()
     first = sorted(t for d in set(table["device_id"].to_pylist()) for t in np.sort(times_us[table["device_id"].to_numpy() == d])[:40].tolist())
@@ -348,7 +348,7 @@ def test_a_flood_in_pieces_leaves_what_is_left_of_it_in_one_go(tmp_path: Path, m
     source = write(table, tmp_path / "a.parquet")
     wide = store(tmp_path / "wide")
     narrow = twin(wide, tmp_path / "narrow")
-    whole = wide.ingest([source], order)
+    whole = wide.ingest([source], order, SIMULATED)
     ordered, late = settling.Settling.ordered, [0]
 
     def shrink(self: settling.Settling, rows: spilling.Parts, suppressed: Any, most_rows: int, counts: Any) -> Any:
@@ -361,7 +361,7 @@ def test_a_flood_in_pieces_leaves_what_is_left_of_it_in_one_go(tmp_path: Path, m
 
     monkeypatch.setattr(settling.Settling, "ordered", shrink)
     monkeypatch.setattr(settling, "within", counted)
-    pieces = narrow.ingest([source], order)
+    pieces = narrow.ingest([source], order, SIMULATED)
     assert late[0] > 5000  # most of the flood is passed over before it is put in order
     assert (pieces.stored, pieces.duplicates + pieces.capped) == (whole.stored, whole.duplicates + whole.capped) == (120, 8880)
     assert segments_of(narrow) == segments_of(wide)
@@ -380,13 +380,13 @@ def test_nothing_in_the_store_holds_an_identifier(tmp_path: Path) -> None:
         seen.extend(p.read_bytes() for p in (tmp_path / "store").rglob("*") if p.is_file())
         done.set()
 
-    made.ingest([source], order, watch)
+    made.ingest([source], order, SIMULATED, watch)
     assert done.is_set()
     for content in [*seen, *bytes_of(tmp_path / "store").values()]:
         assert b"SECRET" not in content
     integers = store(tmp_path / "i")
     numbers = pings(300)
-    integers.ingest([write(numbers, tmp_path / "b.parquet")], order)
+    integers.ingest([write(numbers, tmp_path / "b.parquet")], order, SIMULATED)
     loaded = pa.concat_tables([integers.read(b) for b in integers.buckets()])
     known = {int(i) for i in set(numbers["device_id"].to_pylist())}
     assert not known & {*loaded["device_hi"].to_pylist(), *loaded["device_lo"].to_pylist()}
@@ -405,7 +405,7 @@ def test_files_and_folders_are_private_whatever_the_umask(tmp_path: Path) -> Non
         def watch(stage: str, at: int, total: int) -> None:
             modes.update((p.is_dir(), stat.S_IMODE(p.stat().st_mode)) for p in [tmp_path / "store", *(tmp_path / "store").rglob("*")] if p.exists())
 
-        made.ingest([write(pings(200), tmp_path / "a.parquet")], order, watch)
+        made.ingest([write(pings(200), tmp_path / "a.parquet")], order, SIMULATED, watch)
         watch("", 0, 0)
     finally:
         os.umask(old)
@@ -415,7 +415,7 @@ def test_files_and_folders_are_private_whatever_the_umask(tmp_path: Path) -> Non
 def test_read_gives_the_promised_schema_and_order(tmp_path: Path) -> None:
     made = store(tmp_path)
     assert all(made.read(b).schema == STORED_PINGS and made.read(b).num_rows == 0 for b in made.buckets())
-    made.ingest([write(pings(1000, devices=100), tmp_path / "a.parquet")], order)
+    made.ingest([write(pings(1000, devices=100), tmp_path / "a.parquet")], order, SIMULATED)
     seen: set[int] = set()
     for bucket in made.buckets():
         table = made.read(bucket)
@@ -431,7 +431,7 @@ def test_read_gives_the_promised_schema_and_order(tmp_path: Path) -> None:
 def test_digests_are_stable_and_the_keyed_one_needs_the_key(tmp_path: Path) -> None:
     made = store(tmp_path)
     empty = made.keyed_digest()
-    made.ingest([write(pings(50), tmp_path / "a.parquet")], order)
+    made.ingest([write(pings(50), tmp_path / "a.parquet")], order, SIMULATED)
     again = Store.open(made._study)
     assert again.content_digest() == made.content_digest()
     assert again.keyed_digest() == made.keyed_digest() != empty
@@ -449,18 +449,18 @@ def test_one_ingest_at_a_time(tmp_path: Path) -> None:
 
     def second(stage: str, at: int, total: int) -> None:
         with pytest.raises(StoreError) as error:
-            Store.open(made._study).ingest([source], order)
+            Store.open(made._study).ingest([source], order, SIMULATED)
         caught.append(error.value.code)
 
-    made.ingest([source], order, second)
+    made.ingest([source], order, SIMULATED, second)
     assert set(caught) == {"STORE_BUSY"}
-    assert Store.open(made._study).ingest([source], order).files_skipped == 1
+    assert Store.open(made._study).ingest([source], order, SIMULATED).files_skipped == 1
 
 
 def test_progress_ends_where_it_said(tmp_path: Path) -> None:
     made = store(tmp_path)
     seen: dict[str, list[tuple[int, int]]] = {}
-    made.ingest([write(pings(50), tmp_path / "a.parquet")], order, lambda stage, at, total: seen.setdefault(stage, []).append((at, total)))
+    made.ingest([write(pings(50), tmp_path / "a.parquet")], order, SIMULATED, lambda stage, at, total: seen.setdefault(stage, []).append((at, total)))
     assert list(seen) == ["check", "read", "order"]
     for calls in seen.values():
         assert calls == sorted(calls)
@@ -520,7 +520,7 @@ def test_naive_times_around_changes_of_the_clocks(zone: str, local: str, utc: st
     window = {"start": local[:8] + f"{int(local[8:10]) - 1:02d}", "days": 3}
     table = pings(1).set_column(1, "ts", pa.array([local]))
     made = store(tmp_path, window=window, input={"time_format": "iso8601", "time_zone": zone})
-    report = made.ingest([as_csv(table, tmp_path / "a.csv")], order)
+    report = made.ingest([as_csv(table, tmp_path / "a.csv")], order, SIMULATED)
     if utc is None:
         assert dict(report.refused) == {"bad_time": 1}
     else:
@@ -530,7 +530,7 @@ def test_naive_times_around_changes_of_the_clocks(zone: str, local: str, utc: st
 def test_accuracy_is_kept_in_decimetres(tmp_path: Path) -> None:
     table = pings(5).append_column("acc", pa.array([10.0, None, float("nan"), 200.04, 200.06]))
     made = store(tmp_path, input={"accuracy": "acc"})
-    report = made.ingest([write(table, tmp_path / "a.parquet")], order)
+    report = made.ingest([write(table, tmp_path / "a.parquet")], order, SIMULATED)
     assert dict(report.refused) == {"poor_accuracy": 1}
     assert sorted(r[6] for r in rows(made)) == [-1, -1, 100, 2000]
 
@@ -539,5 +539,5 @@ def test_a_large_row_group_is_read_in_bounded_batches(tmp_path: Path) -> None:
     table = pings(300_000, devices=1000)
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=1 << 30)
     made = store(tmp_path)
-    assert made.ingest([str(tmp_path / "a.parquet")], order).stored == 300_000
+    assert made.ingest([str(tmp_path / "a.parquet")], order, SIMULATED).stored == 300_000
     assert int(min(r[2] for r in rows(made))) >= START_US

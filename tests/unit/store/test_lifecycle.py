@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from tests.unit.store._made import order, pings, rows, store, study, write
+from tests.unit.store._made import SIMULATED, order, pings, rows, store, study, write
 
 from flockwise.base import clock
 from flockwise.errors import ConfigError, FlockwiseError
@@ -31,7 +31,7 @@ def test_after_the_schedule_nothing_is_used_and_a_purge_leaves_no_ping_and_no_ke
     at(monkeypatch, "2026-03-05")
     made = store(tmp_path, retention_days=30)
     source = write(pings(300), tmp_path / "delivery" / "a.parquet")
-    made.ingest([source], order)
+    made.ingest([source], order, SIMULATED)
     assert [(d.what, d.by) for d in due(made._study)] == [("purge", date(2026, 4, 2))]
     at(monkeypatch, "2026-04-01")
     require_nothing_due(made._study)
@@ -40,7 +40,7 @@ def test_after_the_schedule_nothing_is_used_and_a_purge_leaves_no_ping_and_no_ke
     at(monkeypatch, "2026-04-02")
     assert due(made._study)[0].overdue
     assert code(lambda: require_nothing_due(made._study)) == "STORE_EXPIRED"
-    assert code(lambda: made.ingest([source], order)) == "STORE_EXPIRED"
+    assert code(lambda: made.ingest([source], order, SIMULATED)) == "STORE_EXPIRED"
     wrapped = made._manifest.keys
     assert purge(made._study) == date(2026, 4, 2)
     left = {p.name: p.read_bytes() for p in (tmp_path / "store").rglob("*") if p.is_file()}
@@ -54,7 +54,7 @@ def test_after_the_schedule_nothing_is_used_and_a_purge_leaves_no_ping_and_no_ke
 
 def test_a_purge_needs_no_key_and_may_be_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = store(tmp_path)
-    made.ingest([write(pings(30), tmp_path / "a.parquet")], order)
+    made.ingest([write(pings(30), tmp_path / "a.parquet")], order, SIMULATED)
     (tmp_path / "key").unlink()
     purge(made._study, early=True)
     assert not list((tmp_path / "store" / "segments").iterdir())
@@ -63,7 +63,7 @@ def test_a_purge_needs_no_key_and_may_be_early(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("data", [False, True])
 def test_rotating_keeps_the_data_and_shuts_the_old_key_out(data: bool, tmp_path: Path) -> None:
     made = store(tmp_path)
-    made.ingest([write(pings(300), tmp_path / "a.parquet")], order)
+    made.ingest([write(pings(300), tmp_path / "a.parquet")], order, SIMULATED)
     old, digest, wrapped = rows(made), made.keyed_digest("plan"), made._manifest.keys
     (tmp_path / "key").rename(tmp_path / "old")
     keys.create(tmp_path / "key")
@@ -82,7 +82,7 @@ def test_rotating_keeps_the_data_and_shuts_the_old_key_out(data: bool, tmp_path:
             assert order(table)[0].equals(table)
     else:
         assert found == old
-    assert again.ingest([str(tmp_path / "a.parquet")], order).files_skipped == 1
+    assert again.ingest([str(tmp_path / "a.parquet")], order, SIMULATED).files_skipped == 1
     rotate(made._study, tmp_path / "old")
     (tmp_path / "key").unlink()
     (tmp_path / "old").rename(tmp_path / "key")
@@ -112,7 +112,7 @@ def test_a_study_whose_key_is_in_the_environment(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("VAULT_KEY", "ab" * 32)
     made = Store.create(study(tmp_path, key="env:VAULT_KEY"))
     assert made._study.store.key == "env:VAULT_KEY"
-    made.ingest([write(pings(20), tmp_path / "a.parquet")], order)
+    made.ingest([write(pings(20), tmp_path / "a.parquet")], order, SIMULATED)
     assert len(rows(Store.open(made._study))) == 20
     url = "command:fetch https://keys.internal//a"
     assert study(tmp_path / "b", key=url).store.key == url
@@ -120,7 +120,7 @@ def test_a_study_whose_key_is_in_the_environment(tmp_path: Path, monkeypatch: py
 
 def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     made = store(tmp_path)
-    made.ingest([write(pings(300), tmp_path / "delivery" / "a.parquet")], order)
+    made.ingest([write(pings(300), tmp_path / "delivery" / "a.parquet")], order, SIMULATED)
     for root in (tmp_path / "store", folder_of(made._study)):
         for path in [root, *root.rglob("*")]:
             assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
@@ -128,7 +128,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
 
 def test_a_full_disk_while_files_are_rewritten_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = store(tmp_path)
-    made.ingest([write(pings(300), tmp_path / "a.parquet")], order)
+    made.ingest([write(pings(300), tmp_path / "a.parquet")], order, SIMULATED)
     before, real, calls = rows(made), rewriting.write_file, []
 
     def failing(path: Path, data: memoryview) -> None:

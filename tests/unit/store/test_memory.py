@@ -22,9 +22,9 @@ made = _made.store(folder, panel=100_000)
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
-made.ingest([small], _made.order, memory_mb=16)
+made.ingest([small], _made.order, _made.SIMULATED, memory_mb=16)
 first = peak()
-report = made.ingest([large], _made.order, memory_mb=16)
+report = made.ingest([large], _made.order, _made.SIMULATED, memory_mb=16)
 print(first, peak(), report.stored)
 """
 
@@ -58,9 +58,9 @@ made = _made.store(folder, panel=1000)
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
-made.ingest([small], _made.order, memory_mb=16)
+made.ingest([small], _made.order, _made.SIMULATED, memory_mb=16)
 first = peak()
-report = made.ingest([large], _made.order, memory_mb=16)
+report = made.ingest([large], _made.order, _made.SIMULATED, memory_mb=16)
 print(first, peak(), report.stored, report.capped)
 """
 

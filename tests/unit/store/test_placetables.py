@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
-import shapely
-from tests.unit.store._made import START_US, US, order, study, write
+from tests.unit.store._listed import CLINIC, MOSQUE, delivery, listed
+from tests.unit.store._made import order
 
-from flockwise.config import PlacesSpec, Study
+from flockwise.config import Study
 from flockwise.governance import places
-from flockwise.store import Store, keys
+from flockwise.store import Store
 from flockwise.store.placetables import TABLES
 from flockwise.store.sealing import ParcelSeal
-
-CLINIC, HOME, MOSQUE = (40.75, -73.95), (40.70, -74.00), (40.80, -73.88)
-
-
-def listed(folder: Path, at: list[tuple[float, float]]) -> Study:
-    """A study with a reviewed list of these places."""
-    made = study(folder).model_copy(update={"places": PlacesSpec(file=folder / "places.parquet")})
-    if not made.store.key.exists():
-        keys.create(made.store.key)
-    shapes = shapely.points([lon for _, lon in at], [lat for lat, _ in at])
-    places.Listing.of(["worship"] * len(at), [610] * len(at), shapes, [], date(2026, 3, 1)).write(folder / "places.parquet")
-    places.review(made, "A. Officer", none_in_region=not at)
-    return made
-
-
-def delivery(path: Path) -> str:
-    """One ping at each of the three places, of another device each time."""
-    where = [CLINIC, HOME, MOSQUE]
-    at = START_US + int.from_bytes(path.name.encode()[:2], "big") * US  # another content for each name
-    table = {"device_id": [5, 6, 7], "ts": pa.array([at] * 3, pa.timestamp("us", "UTC")), "lat": [p[0] for p in where], "lon": [p[1] for p in where]}
-    return write(pa.table(table), path)
 
 
 def taken_in(vault: Store, source: str) -> tuple[int, int]:
     """How many were stored, and how many cut."""
-    report = vault.ingest([source], order)
+    report = vault.ingest([source], order, places.reviewed(vault._study))
     return report.stored, report.refused.get("sensitive_place", 0)
 
 

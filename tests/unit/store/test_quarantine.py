@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.unit.governance._records import record
-from tests.unit.store._made import order, pings, study, write
+from tests.unit.store._made import SIMULATED, order, pings, study, write
 
 from flockwise.config import Study, SupplierSpec
 from flockwise.errors import RuleError
@@ -33,7 +33,7 @@ def made(folder: Path, *changes: tuple[str, str]) -> Study:
 def take_in(of: Study, source: str) -> int:
     with quarantine.guard(of, [source]):
         there = (of.store.path / "manifest.json").exists()
-        return (Store.open(of) if there else Store.create(of)).ingest([source], order).stored
+        return (Store.open(of) if there else Store.create(of)).ingest([source], order, SIMULATED).stored
     raise AssertionError
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.unit.store._made import bytes_of, order, pings, rows, store, study, write
+from tests.unit.store._made import SIMULATED, bytes_of, order, pings, rows, store, study, write
 
 from flockwise import config
 from flockwise.config import Study
@@ -57,7 +57,7 @@ def test_each_bad_value_refuses_its_row_alone(tmp_path: Path) -> None:
     lines = ["device_id,ts,lat,lon,acc,out,since", *bad, good, good.replace("08:15", "09:15")]
     (tmp_path / "a.csv").write_bytes("\n".join(lines).encode("latin-1"))
     made = store(tmp_path, input=MAPPING)
-    report = made.ingest([str(tmp_path / "a.csv")], order)
+    report = made.ingest([str(tmp_path / "a.csv")], order, SIMULATED)
     assert report.stored == 2
     counted = {reason: list(bad.values()).count(reason) for reason in set(bad.values())}
     assert dict(report.refused) == counted
@@ -68,14 +68,14 @@ def test_each_bad_value_refuses_its_row_alone(tmp_path: Path) -> None:
 def test_a_very_long_identifier_is_one_bad_value(tmp_path: Path) -> None:
     table = pings(3).set_column(0, "device_id", pa.array(["a" * 256, "b" * 257, "c" * 100_000]))
     made = store(tmp_path, input={"device_type": "text"})
-    assert dict(made.ingest([write(table, tmp_path / "a.parquet")], order).refused) == {"null": 1, "bad_value": 1}  # over 4,096 bytes: not read
+    assert dict(made.ingest([write(table, tmp_path / "a.parquet")], order, SIMULATED).refused) == {"null": 1, "bad_value": 1}  # over 4,096 bytes: not read
     assert len(rows(made)) == 1
 
 
 def test_times_beyond_64_bits_are_bad_times(tmp_path: Path) -> None:
     table = pings(4).set_column(1, "ts", pa.array([2**62, -(2**62), 10**18, 1_772_410_000]))
     made = store(tmp_path, input={"time_format": "s"})
-    assert dict(made.ingest([write(table, tmp_path / "a.parquet")], order).refused) == {"bad_time": 3}
+    assert dict(made.ingest([write(table, tmp_path / "a.parquet")], order, SIMULATED).refused) == {"bad_time": 3}
 
 
 Change = Callable[[Path], Study]
@@ -104,7 +104,7 @@ def test_a_changed_study_is_refused_by_name(setting: str, tmp_path: Path) -> Non
 
 def test_what_a_store_does_not_depend_on_may_change(tmp_path: Path) -> None:
     made = store(tmp_path)
-    made.ingest([write(pings(20), tmp_path / "a.parquet")], order)
+    made.ingest([write(pings(20), tmp_path / "a.parquet")], order, SIMULATED)
     for other in (study(tmp_path, panel=9), study(tmp_path, cleaning={"greatest_accuracy_m": 50}), study(tmp_path, input={"time": "when"})):
         assert len(rows(Store.open(other))) == 20
 
@@ -146,7 +146,7 @@ def test_a_store_that_others_may_read_is_refused(tmp_path: Path) -> None:
 def test_a_store_that_is_not_there_or_damaged(tmp_path: Path) -> None:
     assert refused(StoreError, lambda: Store.open(study(tmp_path / "none"))) == "STORE_NOT_FOUND"
     made = store(tmp_path)
-    made.ingest([write(pings(500), tmp_path / "a.parquet")], order)
+    made.ingest([write(pings(500), tmp_path / "a.parquet")], order, SIMULATED)
     file = next((tmp_path / "store" / "segments").rglob("0*.parquet"))
     whole = bytearray(file.read_bytes())
     whole[len(whole) // 3] ^= 255
@@ -171,7 +171,7 @@ def test_a_file_that_changes_while_it_is_read_stops_the_ingest(tmp_path: Path) -
         if stage == "order" and at == 1:
             write(pings(60), tmp_path / "a.parquet")
 
-    assert refused(DataError, lambda: made.ingest([source], order, touch)) == "INGEST_FILE_CHANGED"
+    assert refused(DataError, lambda: made.ingest([source], order, SIMULATED, touch)) == "INGEST_FILE_CHANGED"
     assert bytes_of(tmp_path / "store") == before
 
 
@@ -179,14 +179,14 @@ def test_a_delivery_without_rows(tmp_path: Path) -> None:
     made = store(tmp_path)
     before = bytes_of(tmp_path / "store")
     source = write(pings(5).slice(0, 0), tmp_path / "in" / "a.parquet")
-    assert refused(DataError, lambda: made.ingest([source], order)) == "INGEST_NO_ROWS"
+    assert refused(DataError, lambda: made.ingest([source], order, SIMULATED)) == "INGEST_NO_ROWS"
     assert bytes_of(tmp_path / "store") == before
     header = tmp_path / "header.csv"
     header.write_text("device_id,ts,lat,lon\n")
     text = Store.open(study(tmp_path, input={"time_format": "s"}))
-    assert refused(DataError, lambda: text.ingest([str(header)], order)) == "INGEST_NO_ROWS"
+    assert refused(DataError, lambda: text.ingest([str(header)], order, SIMULATED)) == "INGEST_NO_ROWS"
     write(pings(5), tmp_path / "in" / "b.parquet")
-    assert made.ingest([str(tmp_path / "in")], order).stored == 5
+    assert made.ingest([str(tmp_path / "in")], order, SIMULATED).stored == 5
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,13 @@ def test_a_delivery_without_rows(tmp_path: Path) -> None:
 )
 def test_addresses_that_lead_nowhere(address: str, code: str, tmp_path: Path) -> None:
     made = store(tmp_path)
-    assert refused(DataError, lambda: made.ingest([address], order)) == code
+    assert refused(DataError, lambda: made.ingest([address], order, SIMULATED)) == code
 
 
 def test_no_message_shows_the_password_of_an_address(tmp_path: Path) -> None:
     made = store(tmp_path)
     with pytest.raises(DataError) as caught:
-        made.ingest(["nosuch://user:hunter2@host/a.parquet?token=hunter2"], order)
+        made.ingest(["nosuch://user:hunter2@host/a.parquet?token=hunter2"], order, SIMULATED)
     assert "hunter2" not in str(caught.value)
 
 
@@ -209,7 +209,7 @@ def test_no_message_shows_a_line_of_the_file(tmp_path: Path) -> None:
     made = store(tmp_path)
     (tmp_path / "a.csv").write_text("12345678,2026-03-02T08:15:00Z,40.7,-74.0\n87654321,2026-03-02T08:15:00Z,40.7,-74.0\n")
     with pytest.raises(DataError) as caught:
-        made.ingest([str(tmp_path / "a.csv")], order)
+        made.ingest([str(tmp_path / "a.csv")], order, SIMULATED)
     assert caught.value.code == "INGEST_MISSING_COLUMN"
     assert "12345678" not in str(caught.value)
 
@@ -221,6 +221,6 @@ def test_an_ordering_that_loses_rows_is_our_bug_and_stores_nothing(tmp_path: Pat
     def losing(table: pa.Table) -> tuple[pa.Table, dict[str, int]]:
         return table.slice(1), {"duplicate": 0}
 
-    assert refused(FlockwiseError, lambda: made.ingest([write(pings(50), tmp_path / "a.parquet")], losing)) == "INGEST_ORDER"
+    assert refused(FlockwiseError, lambda: made.ingest([write(pings(50), tmp_path / "a.parquet")], losing, SIMULATED)) == "INGEST_ORDER"
     assert bytes_of(tmp_path / "store") == before
     assert not list((tmp_path / "store" / "staging").iterdir())

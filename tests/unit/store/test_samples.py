@@ -14,7 +14,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 from tests.conformance import reference
-from tests.unit.store._made import order, rows, store
+from tests.unit.store._made import SIMULATED, order, rows, store
 
 from flockwise.base import clock
 
@@ -38,7 +38,7 @@ def test_garden_city(tmp_path: Path) -> None:
         input=NAMES | {"time_format": "s"},
         cleaning={"greatest_accuracy_m": 200},
     )
-    report = made.ingest([str(DATA / "garden_city")], order)
+    report = made.ingest([str(DATA / "garden_city")], order, SIMULATED)
     assert report.rows_read == 114_526
     assert report.rows_read == report.stored + report.duplicates + sum(report.refused.values())
     found = rows(made)
@@ -61,7 +61,7 @@ def test_the_bus_from_its_gpx(tmp_path: Path) -> None:
         window={"start": "2019-02-18", "days": 1, "timezone": "Europe/Dublin"},
         input=NAMES | {"time_format": "iso8601"},
     )
-    report = made.ingest([str(tmp_path / "bus.csv")], order)
+    report = made.ingest([str(tmp_path / "bus.csv")], order, SIMULATED)
     assert report.stored + report.duplicates == report.rows_read == len(points) == 2144
     found = rows(made)
     assert len({r[:2] for r in found}) == 1
@@ -77,7 +77,7 @@ def test_operator_events_with_injected_errors(tmp_path: Path) -> None:
         window={"start": "2023-01-07", "days": 5, "timezone": "Europe/Madrid"},
         input=NAMES | {"device": "user_id", "time_format": "iso8601", "time_zone": "Europe/Madrid", "accuracy": "loc_error"},
     )
-    report = made.ingest([str(DATA / "multimno")], order)
+    report = made.ingest([str(DATA / "multimno")], order, SIMULATED)
     table = pa.concat_tables([pq.read_table(p, partitioning=None) for p in sorted((DATA / "multimno").glob("day=*/*.parquet"))])
     zone = ZoneInfo("Europe/Madrid")
     expected: Counter[str] = Counter()

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.store._made import order, pings, store, write
+from tests.unit.store._made import SIMULATED, order, pings, store, write
 
 from flockwise.store.keyring import Keyring
 from flockwise.store.sealing import BrokenSealError, ParcelSeal, Sealer, SpillSeal
@@ -91,7 +91,7 @@ def test_a_keyring_opens_under_its_master_alone() -> None:
 
 def test_a_manifest_that_was_edited_is_refused(tmp_path) -> None:
     made = store(tmp_path)
-    made.ingest([write(pings(50), tmp_path / "a.parquet")], order)
+    made.ingest([write(pings(50), tmp_path / "a.parquet")], order, SIMULATED)
     path = tmp_path / "store" / "manifest.json"
     text = path.read_text()
     assert '"0000.parquet",' in text

@@ -2,7 +2,8 @@
 
 from flockwise.governance.places.applied import require_applied, require_not_overdue
 from flockwise.governance.places.coverage import Coverage, coverage, coverage_by_level
-from flockwise.governance.places.current import APPLY_DAYS, REVIEW_DAYS, Current, Suppression, current, require, require_named, required, review, suppression
+from flockwise.governance.places.current import APPLY_DAYS, REVIEW_DAYS, Current, Suppression, current, require, required, review, suppression
+from flockwise.governance.places.cuts import SIMULATED, Reviewed, Simulated, require_cut, reviewed
 from flockwise.governance.places.extent import Extent
 from flockwise.governance.places.gatherings import Gatherings, read_gatherings
 from flockwise.governance.places.index import PlaceIndex
@@ -17,6 +18,7 @@ __all__ = [
     "APPLY_DAYS",
     "LEAST_BUFFER_M",
     "REVIEW_DAYS",
+    "SIMULATED",
     "Category",
     "Coverage",
     "Current",
@@ -25,6 +27,8 @@ __all__ = [
     "Listing",
     "PlaceIndex",
     "Review",
+    "Reviewed",
+    "Simulated",
     "Source",
     "Suppression",
     "TagTable",
@@ -39,10 +43,11 @@ __all__ = [
     "read_tags",
     "require",
     "require_applied",
-    "require_named",
+    "require_cut",
     "require_not_overdue",
     "required",
     "review",
+    "reviewed",
     "status",
     "summary",
     "suppression",

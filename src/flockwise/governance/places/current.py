@@ -22,7 +22,7 @@ from flockwise.governance.precision import MOVED_M
 if TYPE_CHECKING:
     from flockwise.config import PlacesSpec, Study
 
-__all__ = ["APPLY_DAYS", "REVIEW_DAYS", "Current", "Suppression", "current", "require", "require_named", "required", "review", "suppression"]
+__all__ = ["APPLY_DAYS", "REVIEW_DAYS", "Current", "Suppression", "current", "require", "require_reviewed", "required", "review", "suppression"]
 
 REVIEW_DAYS = 92
 """A quarter: a list that nobody has reviewed for longer is stale."""
@@ -108,16 +108,6 @@ def current(study: Study) -> Current | None:
     return Current(listing, gatherings, digest, same[-1] if same else None, same[0].day if same else None)
 
 
-def require_named(study: Study) -> None:
-    """Refuses a study that names no list. Reads nothing: a large list takes a quarter of a second.
-
-    Raises:
-        RuleError: PLACES_MISSING.
-    """
-    if study.places is None:
-        raise _missing()
-
-
 def required(study: Study) -> Current:
     """The study's list with its reviews, whether current or not.
 
@@ -165,9 +155,19 @@ def require(study: Study) -> Current | None:
         RuleError: PLACES_MISSING, PLACES_UNREVIEWED, PLACES_STALE.
         DataError: PLACES_NOT_A_LIST, PLACES_GATHERINGS.
     """
-    found = current(study)
-    if found is None:
+    if study.places is None:
         return None
+    found = required(study)
+    require_reviewed(found)
+    return found
+
+
+def require_reviewed(found: Current) -> None:
+    """Refuses a list that nobody has reviewed as it is now, within a quarter.
+
+    Raises:
+        RuleError: PLACES_UNREVIEWED, PLACES_STALE.
+    """
     today = clock.today()
     if found.last is None or found.last.day > today:
         raise RuleError(
@@ -186,7 +186,6 @@ def require(study: Study) -> Current | None:
             state="Nothing was read and nothing was published.",
             fix="Build it anew from current sources, look at it, and record it: flockwise places review.",
         )
-    return found
 
 
 def suppression(study: Study, found: Current, *, stored: bool = False) -> Suppression:
