@@ -33,8 +33,9 @@ _FORMATS: dict[str, tuple[str, Literal["gzip", "zstd"] | None]] = {
 FORMATS_TEXT = ", ".join(_FORMATS)
 _GLOB = re.compile(r"[*?\[]")
 _UNTOUCHED = "Nothing was stored."
-_BLOCK = 1 << 24
-"""Bytes that are hashed at a time. Between two blocks a thread may have to wait 5 ms for one that runs Python, in which it could have hashed 8 MB."""
+_BLOCK = 1 << 23
+"""Bytes that are hashed at a time. Between two blocks a thread may have to wait 5 ms for one that runs Python, in which it could have hashed
+8 MB; larger blocks cost page faults."""
 
 
 @runtime_checkable
