@@ -10,7 +10,7 @@ from flockwise.estimate._types import Bools, Floats, NoisyLevel
 from flockwise.estimate.events import rescue_events
 from flockwise.estimate.lowrank import fit_low_rank
 from flockwise.estimate.spectrum import shrink_spectrum
-from flockwise.estimate.tree import families, own_weight, subtree_means, variances
+from flockwise.estimate.tree import families, own_weight, subtree_means, tree_means, tree_variances, variances
 
 __all__ = ["Smoother", "denoise"]
 
@@ -32,14 +32,15 @@ class Smoother:
 
     def __init__(self, levels: Sequence[NoisyLevel], longest_event: int) -> None:
         self.tree = families(levels)
-        self.spread = variances(levels, self.tree)
-        self.weights = own_weight(levels, self.tree, self.spread)
+        self.below = variances(levels, self.tree)
+        self.spread = tree_variances(self.below, self.tree)
+        self.weights = own_weight(levels, self.tree, self.below)
         self.sigmas = [level.sigma for level in levels]
         self.longest_event = longest_event
 
     def reference(self, noisy: Sequence[Floats]) -> list[Floats]:
         """Return the best linear unbiased values of each level, with variance `spread` a cell."""
-        return subtree_means(noisy, self.tree, self.weights)
+        return tree_means(subtree_means(noisy, self.tree, self.weights), self.tree, self.below)
 
     def smooth(self, noisy: Sequence[Floats]) -> list[Floats]:
         """Return non-negative estimates in devices, children summing to parents, for every level.

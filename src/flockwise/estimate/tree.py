@@ -9,7 +9,7 @@ import numpy as np
 
 from flockwise.estimate._types import Floats, Ints, NoisyLevel
 
-__all__ = ["Family", "families", "own_weight", "subtree_means"]
+__all__ = ["Family", "families", "own_weight", "subtree_means", "tree_means", "tree_variances", "variances"]
 
 
 class Family:
@@ -93,4 +93,32 @@ def subtree_means(noisy: Sequence[Floats], tree: Sequence[Family], weights: Sequ
     for place, own in enumerate(noisy[1:]):
         weight = weights[place][:, None]
         out.append(weight * own + (1.0 - weight) * tree[place].sums(out[-1]))
+    return out
+
+
+def tree_means(means: Sequence[Floats], tree: Sequence[Family], spread: Sequence[Floats]) -> list[Floats]:
+    """Return, per level, the best linear unbiased value of each cell from the whole tree.
+
+    Args:
+        means: `subtree_means`.
+        tree: the families.
+        spread: variances of `means`, a vector a level.
+
+    Source: Hay et al. 2010, the downward pass, with unequal variances: what a parent's best value has more than its children's sum is shared out by variance.
+    """
+    out = list(means)
+    for place in range(len(means) - 2, -1, -1):
+        family = tree[place]
+        more = out[place + 1] - family.sums(means[place])
+        out[place] = means[place] + (spread[place] / family.sums(spread[place])[family.parent])[:, None] * more[family.parent]
+    return out
+
+
+def tree_variances(spread: Sequence[Floats], tree: Sequence[Family]) -> list[Floats]:
+    """Return, per level, the noise variance of each cell's `tree_means`, from that of its `subtree_means`."""
+    out = list(spread)
+    for place in range(len(spread) - 2, -1, -1):
+        parent, own = tree[place].parent, spread[place]
+        share = own / tree[place].sums(own)[parent]
+        out[place] = own * (1.0 - share) + share**2 * out[place + 1][parent]
     return out

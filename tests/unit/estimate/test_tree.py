@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from flockwise.errors import DataError
 from flockwise.estimate import NoisyLevel
 from flockwise.estimate._types import check_levels
-from flockwise.estimate.tree import Family, families, own_weight, subtree_means, variances
+from flockwise.estimate.tree import Family, families, own_weight, subtree_means, tree_means, tree_variances, variances
 
 
 @pytest.mark.rule(28)
@@ -56,6 +56,30 @@ def test_subtree_means_are_unbiased_with_the_stated_variance_and_the_least() -> 
     for mean, variance in zip(means, spread, strict=True):
         np.testing.assert_allclose(mean.var(axis=1), variance, rtol=0.06)
     assert spread[2][0] < 1.0
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 3))
+def test_tree_means_are_the_least_squares_of_the_whole_tree(seed: int, cells: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    levels, rows, total = [], [np.eye(cells)], cells
+    for place in range(count):
+        parents = int(rng.integers(1, total + 1))
+        parent = rng.permutation(np.concatenate([np.arange(parents), rng.integers(0, parents, total - parents)])) if place < count - 1 else None
+        levels.append(NoisyLevel(rng.normal(0, 10, (total, 3)), float(rng.uniform(0.5, 5)), parent))
+        if parent is not None:
+            rows.append(np.array([rows[-1][parent == p].sum(axis=0) for p in range(parents)]))
+            total = parents
+    tree = families(levels)
+    spread = variances(levels, tree)
+    found = tree_means(subtree_means([level.noisy for level in levels], tree, own_weight(levels, tree, spread)), tree, spread)
+    design = np.concatenate([row / level.sigma for row, level in zip(rows, levels, strict=True)])
+    observed = np.concatenate([level.noisy / level.sigma for level in levels])
+    finest = np.linalg.lstsq(design, observed, rcond=None)[0]
+    covariance = np.linalg.inv(design.T @ design)
+    for mean, variance, row in zip(found, tree_variances(spread, tree), rows, strict=True):
+        np.testing.assert_allclose(mean, row @ finest, atol=1e-8)
+        np.testing.assert_allclose(variance, np.diag(row @ covariance @ row.T), rtol=1e-8)
 
 
 @pytest.mark.parametrize(
