@@ -33,9 +33,9 @@ FILED_PINGS = pa.schema(
 )
 """STORED_PINGS in coarse units: UTC seconds, steps of GRID_E6, metres (-1: unknown)."""
 
-# Measured on 640,000 ordered pings: 7.6 bytes each where plain columns take 20.8, for 0.02 microseconds more of encoding.
-_DICTIONARY = ("device_hi", "device_lo", "accuracy_m", "cell")
-_DIFFERENCES = ("t_s", "lat", "lon")
+# Measured on 640,000 ordered pings: 7.6 bytes each where plain columns take 20.8; accuracies take as few bytes in a dictionary, and half as long again.
+_DICTIONARY = ("device_hi", "device_lo", "cell")
+_DIFFERENCES = ("t_s", "lat", "lon", "accuracy_m")
 
 
 def seal_pings(sealer: Sealer, pings: pa.Table, name: str) -> memoryview:
