@@ -49,6 +49,27 @@ def test_a_row_takes_less_than_half() -> None:
     assert len(tight(rows)) < 4000 * ROW_BYTES * 0.43
 
 
+@settings(deadline=None)
+@given(seed=st.integers(0, 999), units=st.tuples(*[st.sampled_from([1, 50, 1_000_000])] * 3), off=st.sampled_from([0, 0, 1, 49]))
+def test_rounded_rows_come_back(seed: int, units: tuple[int, int, int], off: int) -> None:
+    """In steps of what the door rounds to, of something else, or with one row that is no whole step from the others."""
+    chance = np.random.default_rng(seed)
+    t, lat, lon = (chance.integers(-20, 20, 30) * unit for unit in units)
+    lat[7] += off
+    rows = np.column_stack([*(chance.integers(0, 3, (2, 30))), t, (lat << 32) | (lon & 0xFFFFFFFF), chance.integers(0, 9, 30)])
+    assert np.array_equal(wide(tight(rows)), rows)
+
+
+def test_a_rounded_row_takes_a_quarter_less() -> None:
+    rows = usual(4000, 200)
+    exact = len(tight(rows))
+    lat, lon = rows[:, 3] >> 32, rows[:, 3].astype(np.int32).astype(np.int64)
+    rows[:, 2] -= rows[:, 2] % 1_000_000
+    rows[:, 3] = ((lat - lat % 50) << 32) | ((lon - lon % 50) & 0xFFFFFFFF)
+    assert np.array_equal(wide(tight(rows)), rows)
+    assert len(tight(rows)) < 0.76 * exact
+
+
 @pytest.mark.parametrize("cut", [8, 80, -8])
 def test_what_is_cut_is_refused(cut: int) -> None:
     content = bytes(tight(usual(100, 5)))
