@@ -125,13 +125,13 @@ def test_a_study_that_names_spark(small_world: World, runner: SparkRunner, tmp_p
 def test_a_flood_of_one_device(runner: SparkRunner, tmp_path: Path) -> None:
     """More rows of one device than the store keeps, in far more than a task has in work at a time."""
     n = capping.GREATEST_PINGS + 5000
-    rng = np.random.default_rng(1)
+    tenth = np.random.default_rng(1).permutation(n)
     few = pings(1000, seed=2)
     flood = pa.table(
         {
             "device_id": np.full(n, 5),
-            "ts": pa.array(START_US + rng.permutation(n) * 100_000, pa.timestamp("us", "UTC")),
-            "lat": np.full(n, 40.7),
+            "ts": pa.array(START_US + tenth * 100_000, pa.timestamp("us", "UTC")),
+            "lat": 40.7 + tenth % 10 * 1e-4,  # ten places in each second: at one place they would be one ping
             "lon": np.full(n, -74.0),
         }
     )
