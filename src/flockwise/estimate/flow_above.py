@@ -56,7 +56,8 @@ def next_view(bands: Sequence[NoisyFlowLevel], finer: View, parent: Ints, total:
         shared = finer.shared.summed(place, below.size)
         effects = updated(finer.effects, Told.by(shared, off.ravel(), (noise**2 + chance).ravel()))
     below = np.maximum(below + shared.moved(effects.mean).reshape(below.shape), 0.0)
-    between = drawn(below, apart, measured, noise, often, shared.variance(effects.covariance).reshape(below.shape), usual(GROWTH, finer.above))
+    unsure = shared.variance(effects.covariance).reshape(below.shape)
+    between = drawn(below, apart, measured, noise, often, unsure, usual(GROWTH, finer.above), learnt=True)
     between = Drawn(settled(between.trips, between.deviation**2, total), between.deviation, between.keeps)
     return finer, replace(
         seen,

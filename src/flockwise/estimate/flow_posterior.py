@@ -20,7 +20,7 @@ KNOTS = np.arange(-4.0, FAR + 2.0 + STEP / 2, STEP)
 """Noisy values, in noise units, at which tables over strata are held."""
 _CHUNK = 512
 _BISECTIONS = 12
-_FAR_COVERAGE = 0.96
+_FAR_COVERAGE = 0.967
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,12 @@ _FEWEST_OVERALL = 5.0
 """For the one ratio of all trips, which has no parent to take another from: its bias is 1/25 then, and leaving flows shrunk would be far worse."""
 
 
-_USUAL_SPREAD = 0.05
-_SPREADS = np.linspace(0.0, 0.4, 41) + 1e-4
-"""By how much zones' ratios may differ from their parents', and how far that is usual."""
+_SPREADS = np.linspace(0.0, 0.4, 161) + 1e-4
+"""By how much zones may differ, relative to their parents: in ratios, and in the share of heavy devices' trips."""
+_USUAL_SPREAD, _USUAL_SHARES = 0.05, 0.1
+"""How far that is usual: ratios where heavy devices were not counted apart, and shares."""
+_LEAST_SPREAD, _OF_SHARES = 0.012, 0.35
+"""Spread of ratios where shares do not differ, and for a unit of shares' spread. Measured: docs/decisions/0051-intervals-of-coarse-sums.md."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +112,15 @@ def ratios(everyone: Sequence[NoisyFlowLevel], heavy: Sequence[NoisyFlowLevel] |
     """
     sides = [_sides(level) for level in everyone]
     if heavy is None:
-        return (_descend(sides, everyone, (1.0, 0.0)),)
+        return (_descend(sides, everyone, (1.0, 0.0), _half_normal(_USUAL_SPREAD)),)
     of_heavy = [_sides(level) for level in heavy]
     light, both = (
         [[join(a, b) for a, b in zip(all_of, part, strict=True)] for all_of, part in zip(sides, of_heavy, strict=True)] for join in (_less, _together)
     )
     known = [place for place, found in enumerate(both) if found[0] is not None]
     pooled = _overall(both[known[-1]], (1.0, 0.0)) if known else (1.0, 0.0)
-    return _descend(light, everyone, pooled), _descend(of_heavy, everyone, pooled)
+    usual = _as_shares_do(sides[known[0]], of_heavy[known[0]]) if known else _half_normal(_USUAL_SPREAD)
+    return _descend(light, everyone, pooled, usual), _descend(of_heavy, everyone, pooled, usual)
 
 
 @dataclass(frozen=True)
@@ -154,8 +158,15 @@ def _together(whole: _Side | None, part: _Side | None) -> _Side | None:
     return _Side(whole.totals + part.totals, float(np.hypot(whole.totals_sigma, part.totals_sigma)), whole.shrunk, whole.shrunk_sigma)
 
 
-def _descend(group: Sequence[Sequence[_Side | None]], levels: Sequence[NoisyFlowLevel], otherwise: tuple[float, float]) -> Ratios:
-    """Return the ratios of a group of devices; `otherwise` stands for its overall ratio and deviation where its own can't be told from noise."""
+def _descend(group: Sequence[Sequence[_Side | None]], levels: Sequence[NoisyFlowLevel], otherwise: tuple[float, float], usual: Floats) -> Ratios:
+    """Return the ratios of a group of devices.
+
+    Args:
+        group: sides of every level.
+        levels: of everyone.
+        otherwise: overall ratio and deviation where the group's own can't be told from noise.
+        usual: logarithm of the chance of each of _SPREADS.
+    """
     known = [place for place, sides in enumerate(group) if sides[0] is not None]
     cells = levels[0].shape[0]
     if not known:
@@ -170,7 +181,7 @@ def _descend(group: Sequence[Sequence[_Side | None]], levels: Sequence[NoisyFlow
                 ratio, layers = ratio[parent], [Unsure(layer.zone[parent], layer.variance[parent]) for layer in layers]
             side = group[place][end]
             if side is not None:
-                ratio, variance = _drawn(side, ratio)
+                ratio, variance = _drawn(side, ratio, usual)
                 layers.append(Unsure(np.arange(len(ratio)), variance))
         ends.append(ratio)
         unsure.append(tuple(layers))
@@ -190,11 +201,41 @@ def _overall(sides: Sequence[_Side | None], otherwise: tuple[float, float]) -> t
     return ratio, float(np.hypot(totals_noise / shrunk / ratio, shrunk_noise / shrunk))
 
 
-def _drawn(side: _Side, parent: Floats) -> tuple[Floats, Floats]:
+def _half_normal(usual: float | Floats) -> Floats:
+    """Return the logarithm of the density of each of _SPREADS (last axis) where `usual` is usual."""
+    found: Floats = -0.5 * (_SPREADS / usual) ** 2 - np.log(usual)
+    return found
+
+
+def _as_shares_do(everyone: Sequence[_Side | None], heavy: Sequence[_Side | None]) -> Floats:
+    """Return the logarithm of the chance of each of _SPREADS for ratios, given how far zones' shares of heavy devices differ.
+
+    Ratios of totals at 50,000 people have noise ten times what they differ by, and so tell nothing of it. Both ratios and shares come of how many trips the
+    devices of a zone make: where these differ, both do, and shares are known ten times better.
+    """
+    likely = _half_normal(_USUAL_SHARES)
+    for whole, part in zip(everyone, heavy, strict=True):
+        if whole is None or part is None:
+            continue
+        fit = whole.shrunk >= _FEWEST_SIGMAS * whole.shrunk_sigma
+        if not fit.any():
+            continue
+        overall = max(float(part.shrunk[fit].sum() / whole.shrunk[fit].sum()), 1e-6)
+        share = part.shrunk[fit] / whole.shrunk[fit] / overall - 1.0
+        noise = (np.hypot(part.shrunk_sigma, overall * whole.shrunk_sigma) / (overall * whole.shrunk[fit])) ** 2
+        varies = _SPREADS[:, None] ** 2 + noise
+        likely = likely - 0.5 * (np.log(varies) + share**2 / varies).sum(axis=1)
+    chance = np.exp(likely - likely.max())
+    usual = np.hypot(_LEAST_SPREAD, _OF_SHARES * _SPREADS)
+    found: Floats = np.log((chance / chance.sum()) @ np.exp(_half_normal(usual[:, None])) + 1e-300)
+    return found
+
+
+def _drawn(side: _Side, parent: Floats, usual: Floats) -> tuple[Floats, Floats]:
     """Return each zone's ratio, between its own and its parent's, and how unsure it is beyond its parent's: a relative variance.
 
-    How much zones differ is not known, and a few zones do not tell: every spread counts by its posterior. A zone whose shrunk margin is too small keeps its
-    parent's ratio, and is as unsure as zones differ.
+    How much zones differ is not known, and a few zones do not tell: every spread counts by its posterior, from its usual chance on. A zone whose shrunk margin
+    is too small keeps its parent's ratio, and is as unsure as zones differ.
 
     Source: Rubin 1981 (hierarchical normal model with known variances); Gelman 2006 (half-normal priors of a spread).
     """
@@ -203,7 +244,7 @@ def _drawn(side: _Side, parent: Floats) -> tuple[Floats, Floats]:
     apart = np.where(fit, np.clip(side.totals / (shrunk * parent) - 1.0, -0.9, 9.0), 0.0)
     noise = (side.totals_sigma / (shrunk * parent)) ** 2 + (side.shrunk_sigma / shrunk) ** 2
     spread = _SPREADS[:, None] ** 2
-    likely = np.where(fit, -0.5 * (np.log(spread + noise) + apart**2 / (spread + noise)), 0.0).sum(axis=1) - 0.5 * (_SPREADS / _USUAL_SPREAD) ** 2
+    likely = np.where(fit, -0.5 * (np.log(spread + noise) + apart**2 / (spread + noise)), 0.0).sum(axis=1) + usual
     chance = np.exp(likely - likely.max())[:, None]
     chance /= chance.sum()
     own = np.where(fit, spread / (spread + noise), 0.0)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 
 import numpy as np
 
 from flockwise.estimate._types import Floats, Ints
 from flockwise.estimate.flow_check import FEWEST, Checked, checked
 from flockwise.estimate.flow_effects import ByClass, ByRow, Effects
+from flockwise.estimate.flow_ends import OF_MARGINS, OF_PAIRS, ends_at, of_panel
 from flockwise.estimate.flow_index import Gravity, gravity_index
 from flockwise.estimate.flow_posterior import Outlook, Spread, outlook, spread
 from flockwise.estimate.flow_prior import Prior, fit_prior
@@ -21,9 +21,8 @@ from flockwise.estimate.margin_tree import MARGINS_OFF, Drawn, drawn, usual
 
 __all__ = ["View", "first_view", "mean_ratio", "measured_margin", "scales_of", "settled", "view_of"]
 
-_TAILS = (7.0, 15.0), (0.06, 0.05)
+_TAILS = (7.0, 15.0, 30.0), (0.06, 0.047, 0.04)
 """Probability on either side of an interval, by noisy flow in noise units: of small flows, which the prior knows well, and of large ones."""
-_TAIL_ABOVE = 0.05
 _SECOND_LOOKS = 1
 _EMPTY_COVERED = 0.9
 _LEAST_SHRUNK = 1e-6
@@ -82,9 +81,10 @@ class View:
             else:
                 found = spread(self.prior, self.whitened, rows, scales, tail=tail, to_zero=to_zero)
         else:
-            middle, deviation = self.drawn.trips.ravel()[rows], self.drawn.deviation.ravel()[rows]
-            reach = NormalDist().inv_cdf(1.0 - _TAIL_ABOVE) * deviation
-            found = Spread(middle, np.maximum(middle - reach, 0.0), middle + reach, deviation**2)
+            middle, variance = self.drawn.trips.ravel()[rows], self.drawn.deviation.ravel()[rows] ** 2
+            deviation = np.sqrt(variance + self._unsure(rows, origin, destination))
+            low, high = ends_at(OF_PAIRS, self.above, middle, self.sigmas[0] * self._whole_ratio())
+            return Spread(middle, np.maximum(middle - low * deviation, 0.0), middle + high * deviation, variance)
         return found.widened(np.sqrt(self._unsure(rows, origin, destination)))
 
     def _parts(self, rows: Ints, origin: Ints, destination: Ints) -> list[Floats]:
@@ -94,6 +94,10 @@ class View:
             return [self.ratio[0].at(origin, destination) * self.sigmas[0] * means[0]]
         light = np.maximum(self.sigmas[0] * means[0] - self.sigmas[1] * means[1], 0.0)
         return [r.at(origin, destination) * flow for r, flow in zip(self.ratio, (light, self.sigmas[1] * means[1]), strict=True)]
+
+    def _whole_ratio(self) -> float:
+        """Return trips to a shrunk trip, of light and of heavy devices in one figure, for noise."""
+        return float(np.linalg.norm([r.overall for r in self.ratio]))
 
     def flows(self) -> list[Floats]:
         """Return expected trips of light and of heavy devices, each origins x destinations x slots."""
@@ -161,15 +165,18 @@ class View:
 
     def margins(self, bands: Sequence[NoisyFlowLevel]) -> tuple[Drawn, Drawn]:
         """Return departures and arrivals between what the pairs add up to and what was measured."""
-        out, flows = [], self.flows()
+        margins, flows = list[Drawn](), self.flows()
         shrunk = self.shrunk(flows)
         for axis, name in ((1, "departures"), (0, "arrivals")):
-            ends = [r.origin if axis == 1 else r.destination for r in self.ratio]
-            each = [mean_ratio(t.sum(axis=axis), s.sum(axis=axis), end[:, None]) for t, s, end in zip(flows, shrunk, ends, strict=True)]
+            own = [r.origin if axis == 1 else r.destination for r in self.ratio]
+            each = [mean_ratio(t.sum(axis=axis), s.sum(axis=axis), end[:, None]) for t, s, end in zip(flows, shrunk, own, strict=True)]
             measured, noise = measured_margin(bands, each, name)
             found = drawn(self.expected.sum(axis=axis), self.apart.sum(axis=axis), measured, noise, usual(MARGINS_OFF, self.above), self._margin_shared(axis))
-            out.append(Drawn(found.trips, np.hypot(found.deviation, np.sqrt(self._margin_unsure(flows, axis))), found.keeps))
-        return out[0], out[1]
+            deviation = np.hypot(found.deviation, np.sqrt(self._margin_unsure(flows, axis)))
+            unit = bands[0].margins_sigma * self._whole_ratio()
+            ends = found.ends if measured is None else ends_at(OF_MARGINS, self.above, found.trips, unit, of_panel(found.trips, unit))
+            margins.append(Drawn(found.trips, deviation, found.keeps, ends))
+        return margins[0], margins[1]
 
 
 def mean_ratio(trips: Floats, shrunk: Floats, otherwise: Floats) -> Floats:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flockwise.estimate._types import Floats, Ints
+from flockwise.estimate.flow_ends import REACH
 from flockwise.estimate.flow_types import GRID, MarginTable
 from flockwise.estimate.pair_sums import shares_of
 
@@ -15,7 +16,6 @@ __all__ = ["GROWTH", "MARGINS_OFF", "PAIRS_OFF", "Drawn", "drawn", "settle_margi
 
 
 _ROUNDS = 8
-_REACH = 1.645
 # Variance in trips that any flow has in excess of what its prior says, for each trip.
 _LEAST_OFF = 1.0
 _LEAST, _MOST = 0.5, 25.0
@@ -29,11 +29,19 @@ _MIDDLE, _RANGE = 1000.0, (0.1, 30.0)
 
 @dataclass(frozen=True)
 class Drawn:
-    """An estimate before it is made to agree, and its standard deviation; what it keeps of what was expected, 0 to 1."""
+    """An estimate before it is made to agree.
+
+    Attributes:
+        trips: the estimate.
+        deviation: its standard deviation.
+        keeps: what it keeps of what was expected, 0 to 1.
+        ends: how many standard deviations the ends of its interval are away, lower and upper.
+    """
 
     trips: Floats
     deviation: Floats
     keeps: Floats
+    ends: tuple[Floats | float, Floats | float] = (REACH, REACH)
 
 
 def usual(off: Sequence[float], above: int) -> float:
@@ -41,7 +49,17 @@ def usual(off: Sequence[float], above: int) -> float:
     return off[min(above, len(off) - 1)]
 
 
-def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Floats, usual: float, shared: Floats | float = 0.0, growth: float = 0.0) -> Drawn:
+def drawn(
+    expected: Floats,
+    variance: Floats,
+    measured: Floats | None,
+    sigma: Floats,
+    usual: float,
+    shared: Floats | float = 0.0,
+    growth: float = 0.0,
+    *,
+    learnt: bool = False,
+) -> Drawn:
     """Return values between what the finer pairs add up to and what was measured with noise of its own.
 
     How far the expectation is off is the sum of the finer pairs' posterior variances, times one factor for the table: it stands for what their errors have
@@ -55,6 +73,7 @@ def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Fl
         usual: the factor where the differences do not tell.
         shared: variance of the expectation by what the errors of many have in common; same shape.
         growth: power of the size by which the factor changes.
+        learnt: whether the expectation has already been moved by what these very values tell of what many have in common.
 
     Source: linear empirical Bayes; Robbins 1983.
     """
@@ -62,7 +81,8 @@ def drawn(expected: Floats, variance: Floats, measured: Floats | None, sigma: Fl
     if measured is None:
         return Drawn(expected, np.sqrt(usual * off + shared), np.ones(expected.shape))
     noise = sigma**2
-    excess, factor = (measured - expected) ** 2 - noise - shared, usual
+    # What values have been fitted to is nearer to them than the truth is, by as much as the fit is still unsure.
+    excess, factor = (measured - expected) ** 2 - noise + (shared if learnt else -shared), usual
     for _ in range(_ROUNDS):
         weight = off / (noise + shared + factor * off) ** 2
         # A weighted mean of the squares' own factors, and the usual one as a further observation whose standard error is half of it.
@@ -103,8 +123,8 @@ def settle_margins(
             above = held + unlisted
             trips = above / GRID
             # What agreeing has moved may have been right where it was.
-            reach = np.hypot(_REACH * margin.deviation, trips - margin.trips)
-            lower = np.floor(np.maximum(trips - reach, 0.0) * GRID) / GRID
-            upper = np.ceil((trips + reach) * GRID) / GRID
+            off = np.hypot(margin.deviation, (trips - margin.trips) / REACH)
+            lower = np.floor(np.maximum(trips - margin.ends[0] * off, 0.0) * GRID) / GRID
+            upper = np.ceil((trips + margin.ends[1] * off) * GRID) / GRID
             done[end].append(MarginTable(trips, lower, upper, lower > 0.0, unlisted / GRID))
     return tuple(done[0][::-1]), tuple(done[1][::-1])
