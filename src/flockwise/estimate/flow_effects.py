@@ -162,5 +162,9 @@ def updated(effects: Effects, told: Told) -> Effects:
 
 
 def _inverse(matrix: Floats) -> Floats:
-    found: Floats = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+    try:
+        found: Floats = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        # An effect that is known to the last bit, of values trillions of times their noise.
+        found = np.asarray(np.linalg.pinv(matrix, hermitian=True), dtype=np.float64)
     return found
