@@ -41,9 +41,10 @@ def bare(study_path: Path, source: str) -> dict[str, int]:
     def unguarded(rows: Any, rules: DoorRules, find: Any, suppress: Any) -> Any:
         return judge(rows, DoorRules(rules.start_us, rules.end_us, limits.accuracy_dm), find, None)
 
-    def plain(self: Any, table: pa.Table, name: str, dictionary: Sequence[str] = ()) -> memoryview:
+    def plain(self: Any, table: pa.Table, name: str, dictionary: Sequence[str] = (), differences: Sequence[str] = ()) -> memoryview:
         sink, columns = pa.BufferOutputStream(), list(dictionary)
         options: dict[str, Any] = {"use_dictionary": columns, "write_statistics": False, "row_group_size": 1 << 20, "write_batch_size": 1 << 16}
+        options["column_encoding"] = dict.fromkeys(differences, "DELTA_BINARY_PACKED") or None
         pq.write_table(table, sink, compression="none", **options)
         return memoryview(sink.getvalue())
 
