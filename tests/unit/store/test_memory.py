@@ -71,7 +71,7 @@ def test_one_device_with_most_of_the_pings_does_not_need_the_room_for_them(tmp_p
     small = write(pings(100_000, devices=900, seed=1), tmp_path / "small.parquet")
     for i in range(8):
         moved = pings(200_000, devices=1, seed=3)
-        write(moved.set_column(moved.schema.get_field_index("lat"), "lat", pc.add(moved["lat"], 1e-5 * i)), tmp_path / "large" / f"{i}.parquet")
+        write(moved.set_column(moved.schema.get_field_index("lat"), "lat", pc.add(moved["lat"], 1e-4 * i)), tmp_path / "large" / f"{i}.parquet")
     root = Path(__file__).parents[3]
     code = [sys.executable, "-c", HEAVY, str(tmp_path / "s"), small, str(tmp_path / "large"), str(root), str(root / "src")]
     done = subprocess.run(code, capture_output=True, text=True, timeout=300, check=False)
