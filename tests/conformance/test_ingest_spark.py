@@ -275,7 +275,7 @@ except FlockwiseError as error:
 def test_a_full_disk_under_what_spark_spools(tmp_path: Path) -> None:
     """No file may grow beyond a megabyte, as on a disk without room: what Spark keeps of the exchange does."""
     made = store(tmp_path / "s")
-    before, source = content_of(made), write(pings(100_000, devices=500), tmp_path / "a.parquet")
+    before, source = content_of(made), write(pings(300_000, devices=500), tmp_path / "a.parquet")
     code = [sys.executable, "-c", FULL, str(tmp_path / "s"), source, str(ROOT), str(ROOT / "src")]
     done = subprocess.run(code, capture_output=True, text=True, timeout=200, check=False)
     assert done.stdout.split() == ["ENGINE_FAILED"], done.stderr[-2000:]
