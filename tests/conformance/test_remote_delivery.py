@@ -191,6 +191,10 @@ def test_what_can_not_be_read_ends_the_ingest(server: Served, runner: SparkRunne
         assert content_of(made) == before
 
     ingest("other.parquet")
+    (server.folder / "d" / "e").mkdir(parents=True)
+    write(pings(10), server.folder / "d" / "a.parquet")
+    server.fault = lambda op, path: "AccessControlException" if (op, path) == ("LISTSTATUS", "/d/e") else None
+    ingest("d")  # not the part of it that can be listed
     server.fault = lambda _op, _path: "AccessControlException"
     ingest()
     seen = [op for op, *_ in server.seen]
@@ -200,9 +204,9 @@ def test_what_can_not_be_read_ends_the_ingest(server: Served, runner: SparkRunne
     server.fault = lambda _op, _path: None
     source.write_bytes(source.read_bytes().replace(source.read_bytes()[2000:2400], bytes(400)))
     ingest()
-    assert codes[:2] == ["INGEST_NOT_FOUND", "INGEST_UNREADABLE"]
-    assert codes[2] in ("INGEST_NOT_SHARED", "INGEST_UNREADABLE", "INGEST_BROKEN_FILE")
-    assert codes[3] == "INGEST_BROKEN_FILE"
+    assert codes[:3] == ["INGEST_NOT_FOUND", "INGEST_UNREADABLE", "INGEST_UNREADABLE"]
+    assert codes[3] in ("INGEST_NOT_SHARED", "INGEST_UNREADABLE", "INGEST_BROKEN_FILE")
+    assert codes[4] == "INGEST_BROKEN_FILE"
     assert "as the test says" not in "".join(capfd.readouterr())
 
 

@@ -120,6 +120,10 @@ class _Handler(BaseHTTPRequestHandler):
         found = [_status(p, p.name) for p in sorted(self.place.iterdir())] if self.place.is_dir() else [_status(self.place, "")]
         self._json({"FileStatuses": {"FileStatus": found}})
 
+    def _getfileblocklocations(self, _: bytes) -> None:
+        block = {"cachedHosts": [], "corrupt": False, "hosts": ["127.0.0.1"], "length": self.place.stat().st_size, "names": ["127.0.0.1:1"], "offset": 0}
+        self._json({"BlockLocations": {"BlockLocation": [block | {"storageTypes": ["DISK"], "topologyPaths": ["/default/127.0.0.1:1"]}]}})
+
     def _create(self, body: bytes) -> None:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             body = b"".join(self._chunks())

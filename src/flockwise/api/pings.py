@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -49,7 +50,12 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
         from flockwise.store.quarantine import guard as quarantine_guard
 
         order = partial(person.order, rules=person.rules_for(study))
-        with engines.ingesting(study.engine) as (runner, locate), trail.step(study, "ingest"), quarantine_guard(study, named, locate):
+        with (
+            engines.ingesting(study.engine) as (runner, locate),
+            trail.step(study, "ingest"),
+            quarantine_guard(study, named, locate),
+            _copied(study),
+        ):
             cut = places.reviewed(study)
             again = [str(s) for s in replace]
             found = _store(study).ingest(named, order, cut, progress, replace=again, runner=runner, locate=locate, digests=digests)
@@ -87,7 +93,7 @@ def forget(
     study = config.load(Path(study_path))
     if kind not in store.KINDS:
         raise ConfigError("FORGET_KIND", what="This kind of list is not known.", got=kind, expected=" or ".join(store.KINDS), fix="Correct --kind.")
-    with trail.step(study, "forget"):
+    with trail.step(study, "forget"), _copied(study):
         facts = store.forget(study, deletions, kind=kind, column=column, received=received, progress=progress)
         if deletions is not None:
             trail.record(study, "forget_received", {day: facts[day] for day in ("received", "stop_by", "delete_by")})
@@ -111,7 +117,7 @@ def purge(study_path: Path, *, early: bool = False) -> Outcome:
     from flockwise import store, trail
 
     study = config.load(Path(study_path))
-    with trail.step(study, "purge"):
+    with trail.step(study, "purge"), _copied(study):
         day = store.purge(study, early=early)
     return Outcome("Purged.", {"store": str(study.store.path), "on": day.isoformat()}, ("The suppression list, the ledger and what was published stay.",))
 
@@ -131,9 +137,15 @@ def rotate(study_path: Path, old: Path | str, *, data: bool = False, progress: P
     from flockwise import store, trail
 
     study = config.load(Path(study_path))
-    with trail.step(study, "rotate"):
+    with trail.step(study, "rotate"), _copied(study):
         facts = store.rotate(study, old, data=data, progress=progress)
     return Outcome("Rotated.", facts, ("Run it for every study of the data set, then destroy the old key.",))
+
+
+def _copied(study: config.Study) -> AbstractContextManager[None]:
+    from flockwise import engines
+
+    return engines.copied(study.engine, study.store.path)
 
 
 def _store(study: config.Study) -> Store:

@@ -119,12 +119,14 @@ def places_apply(study_path: Path, progress: Progress | None = None) -> Outcome:
     Privacy:
         How many rows went is told to nobody. The store's content has another name afterwards: a release from it is another charge.
     """
+    from flockwise import engines
     from flockwise.store import Store
 
     study = config.load(Path(study_path))
     vault = Store.open(study)
-    fresh = vault.cut(progress)
-    if fresh:
-        trail.record(study, "places_applied", {"list": vault.places_digest})
+    with engines.copied(study.engine, study.store.path):
+        fresh = vault.cut(progress)
+        if fresh:
+            trail.record(study, "places_applied", {"list": vault.places_digest})
     done = "The store was cut by the list as it is now." if fresh else "The store had been cut by this list before."
     return Outcome(done, {"list": vault.places_digest[:16]}, ("Releases that are published can't be recalled.",))

@@ -29,8 +29,8 @@ class SparkSpec(BaseModel):
     )
     store_address: str | None = Field(
         None,
-        description='Where the executors find the store\'s sealed files, if not under [store] path: a Hadoop address such as "s3a://bucket/study.store", '
-        "read by Spark's own means. The manifest and the keys stay here.",
+        description='Where the executors find the store\'s sealed files, if not under [store] path: a Hadoop address such as "s3a://bucket/study.store". '
+        "Flockwise keeps a copy of them there; the manifest and the keys stay here.",
     )
     task_memory_mb: int = Field(256, ge=64, le=1 << 20, description="Megabytes that one task of an ingest may take for rows; its Python needs some 300 more.")
     trusted_network: bool = Field(

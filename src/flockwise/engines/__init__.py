@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flockwise.engines.local import LocalEngine
-from flockwise.engines.opening import ingesting, opened
+from flockwise.engines.opening import copied, ingesting, opened
 from flockwise.engines.protocol import Engine, PingSource, ProgressFn
 
-__all__ = ["Engine", "LocalEngine", "PingSource", "ProgressFn", "ingesting", "opened"]
+__all__ = ["Engine", "LocalEngine", "PingSource", "ProgressFn", "copied", "ingesting", "opened"]

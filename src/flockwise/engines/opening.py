@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from flockwise.config import EngineSpec
 from flockwise.engines.local import LocalEngine
 from flockwise.engines.protocol import Engine
+from flockwise.errors import ConfigError
 from flockwise.store import LocateFn, Runner
 
-__all__ = ["ingesting", "opened"]
+__all__ = ["copied", "ingesting", "opened"]
 
 
 @contextmanager
@@ -44,3 +46,43 @@ def ingesting(spec: EngineSpec) -> Iterator[tuple[Runner | None, LocateFn | None
 
     with SparkRunner(spec.spark) as runner:
         yield runner, runner.locate
+
+
+@contextmanager
+def copied(spec: EngineSpec, root: Path) -> Iterator[None]:
+    """Around a change of a store: where the study has a copy of it for Spark ([engine.spark] store_address), the copy is changed with it.
+
+    Whatever engine the study names: what is deleted from the store must go from the copy too.
+
+    Args:
+        spec: the study's [engine].
+        root: folder of the store.
+
+    Raises:
+        ConfigError: the address can't be used (ENGINE_STORE_ADDRESS), or Spark does not start; nothing was changed.
+        RuleError: as `session`.
+        StoreError: the store is changed, and the copy could not be (STORE_COPY).
+    """
+    address = spec.spark.store_address
+    if address is None:
+        yield
+        return
+    from flockwise.engines.spark_session import session
+    from flockwise.store import update_copy
+
+    with session(spec.spark) as spark:
+        from flockwise.engines.spark_files import copy_place
+
+        try:
+            fs, base = copy_place(spark, address)
+            fs.exists(base)
+        except OSError as error:
+            raise ConfigError(
+                "ENGINE_STORE_ADDRESS",
+                what="The copy of the store for Spark can't be reached, so that nothing can be deleted from it.",
+                got=f"[engine.spark] store_address: {type(error).__name__}",
+                state="Nothing was changed.",
+                fix="Correct the address or the rights there. If there is no copy, leave store_address out.",
+            ) from None
+        yield
+        update_copy(root, fs, base, "[engine.spark] store_address")

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["HadoopFiles", "located"]
+__all__ = ["HadoopFiles", "copy_place", "located", "scheme_of"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _NOT_OURS = frozenset({"file", "local", "memory", "http", "https", "ftp", "sftp"})
@@ -34,6 +35,21 @@ def located(spark: SparkSession, address: str) -> tuple[HadoopFiles, str] | None
         return None
     files = HadoopFiles(spark, scheme)
     return (files, files._strip_protocol(address)) if files.known else None
+
+
+def copy_place(spark: SparkSession, address: str) -> tuple[Any, str]:
+    """Where Spark reads an address from, for writing: the file system and the path in it. An address without a scheme is in the cluster's own file system.
+
+    Raises:
+        OSError: no connector of the session knows it, or it can't be reached.
+    """
+    with _plainly():
+        at = spark.sparkContext._jvm.org.apache.hadoop.fs.Path(address)  # type: ignore[union-attr]  # there is a Java
+        whole = str(at.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).makeQualified(at).toString())
+    if whole.startswith("file:"):
+        return LocalFileSystem(), whole.removeprefix("file:")
+    files = HadoopFiles(spark, whole.partition("://")[0])
+    return files, files._strip_protocol(whole)
 
 
 class HadoopFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no stubs
@@ -88,6 +104,14 @@ class HadoopFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no st
         with _plainly():
             return self._told(files.getFileStatus(at)) | {"name": self._strip_protocol(path)}
 
+    def exists(self, path: str, **_: Any) -> bool:
+        """Whether there is such a file or folder; what can't be reached is an error."""
+        return self._kind(path) != ""
+
+    def walk(self, path: str, *given: Any, **more: Any) -> Iterator[Any]:
+        """Folders and what lies in them. fsspec's own passes over a folder that can't be listed, and a delivery would lack it."""
+        return iter(super().walk(path, *given, **{"on_error": _unless_missing, **more}))
+
     def isfile(self, path: str) -> bool:
         """Whether there is such a file; what can't be reached is an error."""
         return self._kind(path) == "file"
@@ -95,6 +119,25 @@ class HadoopFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no st
     def isdir(self, path: str) -> bool:
         """Whether there is such a folder."""
         return self._kind(path) == "directory"
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Makes a folder and those above it."""
+        files, at = self._at(path)
+        with _plainly():
+            files.mkdirs(at)
+
+    def put_file(self, lpath: str, rpath: str, **_: Any) -> None:
+        """Writes a file of this machine there, in place of one that may be there."""
+        files, at = self._at(rpath)
+        with _plainly():
+            here = self._jvm.org.apache.hadoop.fs.Path(self._jvm.java.io.File(lpath).toURI())
+            files.copyFromLocalFile(False, True, here, at)
+
+    def rm_file(self, path: str) -> None:
+        """Removes a file."""
+        files, at = self._at(path)
+        with _plainly():
+            files.delete(at, False)
 
     def modified(self, path: str) -> datetime:
         """When a file was changed."""
@@ -139,6 +182,11 @@ class HadoopFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no st
         folder = bool(status.isDirectory())
         name = self._strip_protocol(status.getPath().toString())
         return {"name": name, "size": int(status.getLen()), "type": "directory" if folder else "file", "modified": int(status.getModificationTime())}
+
+
+def _unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 class _HadoopFile(AbstractBufferedFile):  # type: ignore[misc]

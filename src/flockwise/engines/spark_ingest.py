@@ -78,7 +78,7 @@ class SparkRunner:
                 what="An ingest on Spark writes into the folder of the store, which this study's executors do not see.",
                 got="[engine.spark] store_address",
                 state="Nothing was stored.",
-                fix='Ingest on this machine with a study file that says [engine] kind = "local", and copy the segments as before.',
+                fix='Ingest on this machine with a study file that says [engine] kind = "local", which keeps the copy at the address as well.',
             )
 
     def _session(self) -> SparkSession:

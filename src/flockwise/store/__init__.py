@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flockwise.store import keys
     from flockwise.store.buckets import Buckets
+    from flockwise.store.copying import update_copy
     from flockwise.store.digests import EarlyDigests
     from flockwise.store.expiry import due, require_current, require_nothing_due
     from flockwise.store.forgetting import KINDS
@@ -44,10 +45,12 @@ __all__ = [
     "require_current",
     "require_nothing_due",
     "rotate",
+    "update_copy",
 ]
 
 _MODULES = {
     "buckets": ("Buckets",),
+    "copying": ("update_copy",),
     "digests": ("EarlyDigests",),
     "expiry": ("due", "require_current", "require_nothing_due"),
     "forgetting": ("KINDS",),
