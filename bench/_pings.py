@@ -121,12 +121,13 @@ def write_study(pings: Pings, folder: Path, *, days: int, resolution: int, devic
     `engine` is the text of its section [engine].
     """
     from flockwise import api, config
+    from flockwise.base import clock
     from flockwise.governance import places
 
     folder.mkdir(parents=True, exist_ok=True)
     region, study = folder / "region.geojson", folder / "study.toml"
     region.write_text(json.dumps(pings.region))
-    (folder / "supplier.toml").write_text(config.supplier_of_simulation(pings.start, date.today()))  # noqa: DTZ011  the day of the run
+    (folder / "supplier.toml").write_text(config.supplier_of_simulation(pings.start, clock.today()))
     # init makes the key; its study is then replaced by one whose tables are those of this measurement.
     api.init(study, region=region, start=pings.start, days=days, timezone=pings.timezone, name="bench")
     extra = (

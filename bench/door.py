@@ -147,13 +147,14 @@ def leavers(work: Path, number: int, devices: int) -> None:
 
 def write_study(folder: Path, kind: str) -> Path:
     from flockwise import api, config
+    from flockwise.base import clock
     from flockwise.governance import places
 
     folder.mkdir()
     west, south, east, north = BOX
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     (folder / "region.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
-    (folder / "supplier.toml").write_text(config.supplier_of_simulation(START, date.today()))  # noqa: DTZ011  the day of the run
+    (folder / "supplier.toml").write_text(config.supplier_of_simulation(START, clock.today()))
     study = folder / "study.toml"
     api.init(study, region=folder / "region.geojson", start=START, days=DAYS, timezone="UTC", purpose="transport-planning", supplier=folder / "supplier.toml")
     text = study.read_text()

@@ -35,7 +35,7 @@ def test_an_executor_that_is_killed_while_it_reads(trouble: Path, runner: SparkR
 
 def test_a_delivery_at_an_address_and_an_executor_that_is_killed_while_it_reads(trouble: Path, runner: SparkRunner, tmp_path: Path) -> None:
     with webhdfs(trouble) as far:
-        remote_check(trouble, far, tmp_path / "s", DyingAtTheDoor(runner, "executor", tmp_path / "mark"), runner.locate)
+        remote_check(trouble, far, tmp_path / "s", DyingAtTheDoor(runner, "executor", tmp_path / "mark"), runner.files_at)
     assert (tmp_path / "mark").exists()
 
 

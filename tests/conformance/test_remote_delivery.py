@@ -64,9 +64,9 @@ def far(trouble: Path) -> Iterator[Served]:
         yield served
 
 
-def check(trouble: Path, far: Served, folder: Path, runner: Any, locate: Any, by: Any = order) -> None:
+def check(trouble: Path, far: Served, folder: Path, runner: Any, files_at: Any, by: Any = order) -> None:
     made, want = twin(store_of(trouble / "empty"), folder, input=OPT_OUTS), store_of(trouble / "one")
-    report = made.ingest([f"{far.address}/delivery"], by, SIMULATED, runner=runner, locate=locate)
+    report = made.ingest([f"{far.address}/delivery"], by, SIMULATED, runner=runner, files_at=files_at)
     assert repr(report) == (trouble / "report").read_text()
     assert content_of(made) == content_of(want)
     assert made.content_digest() == want.content_digest()
@@ -74,7 +74,7 @@ def check(trouble: Path, far: Served, folder: Path, runner: Any, locate: Any, by
 
 
 def test_all_kinds_of_trouble(trouble: Path, far: Served, runner: SparkRunner, tmp_path: Path) -> None:
-    check(trouble, far, tmp_path / "s", runner, runner.locate)
+    check(trouble, far, tmp_path / "s", runner, runner.files_at)
     again = store_of(tmp_path / "s").ingest([str(trouble / "delivery")], order, SIMULATED, threads=1)  # the same content, by its digest, wherever it lies
     assert (again.files_skipped, again.stored) == (4, 0)
 
@@ -83,9 +83,9 @@ def test_all_kinds_of_trouble(trouble: Path, far: Served, runner: SparkRunner, t
 def test_a_worker_that_is_killed_in_mid_stage(where: str, trouble: Path, far: Served, runner: SparkRunner, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     if where == "door":
-        check(trouble, far, tmp_path / "s", DyingAtTheDoor(runner, "worker", mark), runner.locate)
+        check(trouble, far, tmp_path / "s", DyingAtTheDoor(runner, "worker", mark), runner.files_at)
     else:
-        check(trouble, far, tmp_path / "s", runner, runner.locate, Dying(order, "worker", mark))
+        check(trouble, far, tmp_path / "s", runner, runner.files_at, Dying(order, "worker", mark))
     assert mark.exists()
 
 
@@ -116,7 +116,7 @@ def test_files_are_found_as_by_fsspec(server: Served, runner: SparkRunner) -> No
         place = server.folder / "d" / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(name.encode() * 3)
-    files, root = found(runner.locate(f"{server.address}/d"))
+    files, root = found(runner.files_at(f"{server.address}/d"))
     peer = fsspec.filesystem("webhdfs", host="127.0.0.1", port=int(server.address.rpartition(":")[2]))
     host = server.address.removeprefix("webhdfs://")
     for path in ("/d", "/d/part=1"):
@@ -128,7 +128,7 @@ def test_files_are_found_as_by_fsspec(server: Served, runner: SparkRunner) -> No
         assert files.open(path).read() == content
         assert files.sha256(path) == hashlib.sha256(content).digest()
         assert files.size(path) == len(content)
-    assert [f.shown for f in find([f"{server.address}/d"], runner.locate)] == [
+    assert [f.shown for f in find([f"{server.address}/d"], runner.files_at)] == [
         f"{server.address}/d/{name}" for name in ("a.csv", "b [1] é%20.csv", "part=1/c.parquet", "part=2/x/e.csv.gz")
     ]
 
@@ -148,7 +148,7 @@ def test_what_spark_does_not_read_is_left_to_fsspec(runner: SparkRunner, tmp_pat
         "simplecache::webhdfs://host/a.csv",
         "s3://b/a.csv",
     ):
-        assert runner.locate(address) is None
+        assert runner.files_at(address) is None
 
 
 def in_seconds(table: pa.Table) -> pa.Table:
@@ -169,7 +169,7 @@ def test_a_large_file_comes_in_pieces_and_in_part(server: Served, runner: SparkR
     other = twin(one, tmp_path / "other", input={"time_format": "s"})
     report = one.ingest([str(source), str(csv)], order, SIMULATED)
     server.seen.clear()
-    assert other.ingest([server.address], order, SIMULATED, runner=runner, locate=runner.locate) == report
+    assert other.ingest([server.address], order, SIMULATED, runner=runner, files_at=runner.files_at) == report
     assert report.stored == 360_000
     assert content_of(other) == content_of(one)
     begins = {path: {begin for op, at, begin in server.seen if (op, at) == ("OPEN", path)} for path in ("/a.parquet", "/b.csv.gz")}
@@ -186,7 +186,7 @@ def test_what_can_not_be_read_ends_the_ingest(server: Served, runner: SparkRunne
 
     def ingest(address: str = "a.parquet") -> None:
         with pytest.raises(DataError) as refused:
-            made.ingest([f"{server.address}/{address}"], order, SIMULATED, runner=runner, locate=runner.locate)
+            made.ingest([f"{server.address}/{address}"], order, SIMULATED, runner=runner, files_at=runner.files_at)
         codes.append(refused.value.code)
         assert content_of(made) == before
 
@@ -220,7 +220,7 @@ def test_a_file_that_changes_while_it_is_read(server: Served, runner: SparkRunne
             return done
 
     with pytest.raises(DataError) as refused:
-        made.ingest([server.address], order, SIMULATED, runner=Touching(runner._spec), locate=runner.locate)
+        made.ingest([server.address], order, SIMULATED, runner=Touching(runner._spec), files_at=runner.files_at)
     assert refused.value.code == "INGEST_FILE_CHANGED"
     assert not made.any_delivery
 
@@ -231,7 +231,7 @@ def test_no_byte_of_a_delivery_lies_on_a_disk(server: Served, runner: SparkRunne
     made = store(tmp_path / "s", input={"device_type": "text"})
     pq.write_table(table, server.folder / "a.parquet", compression="none")
     before, started = {p for p in spool.rglob("*") if p.is_file()}, time.time()
-    assert made.ingest([server.address], order, SIMULATED, runner=runner, locate=runner.locate).stored == 30_000
+    assert made.ingest([server.address], order, SIMULATED, runner=runner, files_at=runner.files_at).stored == 30_000
     fresh = [p for p in spool.rglob("*") if p.is_file() and p not in before]
     assert any(p.name.startswith("shuffle_") for p in fresh)
     fresh += [p for p in Path(tempfile.gettempdir()).glob("spark-*/**/*") if p.is_file() and p.stat().st_mtime > started - 1]
@@ -250,11 +250,11 @@ def test_a_session_of_its_own_ends_with_the_block(monkeypatch: pytest.MonkeyPatc
         open_now.clear()
 
     monkeypatch.setattr(spark_ingest, "session", started)
-    monkeypatch.setattr(spark_ingest, "located", lambda spark, _address: (spark, "path"))
+    monkeypatch.setattr(spark_ingest, "files_at", lambda spark, _address: (spark, "path"))
     with SparkRunner(HERE) as runner:
-        assert runner.locate("a.parquet") is None
+        assert runner.files_at("a.parquet") is None
         assert not open_now
         for _ in range(2):
-            assert runner.locate("hdfs://host/a.parquet") == ("spark", "path")
+            assert runner.files_at("hdfs://host/a.parquet") == ("spark", "path")
         assert open_now == [HERE]
     assert not open_now

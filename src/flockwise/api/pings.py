@@ -51,14 +51,14 @@ def ingest(study_path: Path, sources: Sequence[str], progress: Progress | None =
 
         order = partial(person.order, rules=person.rules_for(study))
         with (
-            engines.ingesting(study.engine) as (runner, locate),
+            engines.ingesting(study.engine) as (runner, files_at),
             trail.step(study, "ingest"),
-            quarantine_guard(study, named, locate),
+            quarantine_guard(study, named, files_at),
             _copied(study),
         ):
             cut = places.reviewed(study)
             again = [str(s) for s in replace]
-            found = _store(study).ingest(named, order, cut, progress, replace=again, runner=runner, locate=locate, digests=digests)
+            found = _store(study).ingest(named, order, cut, progress, replace=again, runner=runner, files_at=files_at, digests=digests)
     return Outcome("Ingested.", found.as_dict(), ("For the data steward alone: these counts are not private. Do not publish them.",))
 
 

@@ -10,7 +10,7 @@ from flockwise.config import EngineSpec
 from flockwise.engines.local import LocalEngine
 from flockwise.engines.protocol import Engine
 from flockwise.errors import ConfigError
-from flockwise.store import LocateFn, Runner
+from flockwise.store import FilesAtFn, Runner
 
 __all__ = ["copied", "ingesting", "opened"]
 
@@ -34,7 +34,7 @@ def opened(spec: EngineSpec) -> Iterator[Engine]:
 
 
 @contextmanager
-def ingesting(spec: EngineSpec) -> Iterator[tuple[Runner | None, LocateFn | None]]:
+def ingesting(spec: EngineSpec) -> Iterator[tuple[Runner | None, FilesAtFn | None]]:
     """Who runs an ingest under [engine] and who finds its deliveries. None: threads of this process, and fsspec, which the store has itself.
 
     Spark is started when an address asks for it or there is something to ingest, and put away with the block.
@@ -45,7 +45,7 @@ def ingesting(spec: EngineSpec) -> Iterator[tuple[Runner | None, LocateFn | None
     from flockwise.engines.spark_ingest import SparkRunner
 
     with SparkRunner(spec.spark) as runner:
-        yield runner, runner.locate
+        yield runner, runner.files_at
 
 
 @contextmanager

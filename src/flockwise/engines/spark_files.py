@@ -14,7 +14,7 @@ from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["HadoopFiles", "copy_place", "located", "scheme_of"]
+__all__ = ["HadoopFiles", "copy_place", "files_at", "scheme_of"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _NOT_OURS = frozenset({"file", "local", "memory", "http", "https", "ftp", "sftp"})
@@ -28,7 +28,7 @@ def scheme_of(address: str) -> str | None:
     return None if found is None or "::" in address or found[1].lower() in _NOT_OURS else found[1].lower()
 
 
-def located(spark: SparkSession, address: str) -> tuple[HadoopFiles, str] | None:
+def files_at(spark: SparkSession, address: str) -> tuple[HadoopFiles, str] | None:
     """The file system of an address and the path in it; None if no connector of the session knows its scheme."""
     scheme = scheme_of(address)
     if scheme is None:

@@ -21,7 +21,7 @@ import pyarrow as pa
 from flockwise import __version__
 from flockwise.config import SparkSpec
 from flockwise.engines.protocol import ProgressFn
-from flockwise.engines.spark_files import HadoopFiles, located, scheme_of
+from flockwise.engines.spark_files import HadoopFiles, files_at, scheme_of
 from flockwise.engines.spark_ranges import handed_out
 from flockwise.engines.spark_session import session
 from flockwise.engines.spark_tasks import Batches, Said, collected, task
@@ -86,13 +86,13 @@ class SparkRunner:
             self._spark = self._open.enter_context(session(self._spec))
         return self._spark
 
-    def locate(self, address: str) -> tuple[HadoopFiles, str] | None:
-        """The file system of an address and the path in it, if it is one that Spark reads: see `store.LocateFn`.
+    def files_at(self, address: str) -> tuple[HadoopFiles, str] | None:
+        """The file system of an address and the path in it, if it is one that Spark reads: see `store.FilesAtFn`.
 
         Raises:
             ConfigError, RuleError: as `session`.
         """
-        return None if scheme_of(address) is None else located(self._session(), address)
+        return None if scheme_of(address) is None else files_at(self._session(), address)
 
     def run(self, work: Work, files: list[OpenFile], staging: Path, progress: ProgressFn | None) -> Done:
         """See `store.Runner`.

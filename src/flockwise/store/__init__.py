@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flockwise.store.report import IngestReport
     from flockwise.store.runner import Done, ProgressFn, Runner, Work
     from flockwise.store.settling import OrderFn
-    from flockwise.store.sources import LocateFn
+    from flockwise.store.sources import FilesAtFn
     from flockwise.store.store import Store
 
 __all__ = [
@@ -29,8 +29,8 @@ __all__ = [
     "Buckets",
     "Done",
     "EarlyDigests",
+    "FilesAtFn",
     "IngestReport",
-    "LocateFn",
     "OpenFile",
     "OrderFn",
     "ProgressFn",
@@ -60,7 +60,7 @@ _MODULES = {
     "report": ("IngestReport",),
     "runner": ("Done", "ProgressFn", "Runner", "Work"),
     "settling": ("OrderFn",),
-    "sources": ("LocateFn",),
+    "sources": ("FilesAtFn",),
     "store": ("Store",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

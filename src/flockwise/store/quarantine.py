@@ -23,7 +23,7 @@ from flockwise.config import Study, read_supplier
 from flockwise.errors import RuleError
 from flockwise.governance import suppliers
 from flockwise.store import keys
-from flockwise.store.sources import LocateFn, SourceFile, find
+from flockwise.store.sources import FilesAtFn, SourceFile, find
 
 __all__ = ["Entry", "entries", "guard", "place"]
 
@@ -70,13 +70,13 @@ def place(study: Study) -> Path:
 
 
 @contextmanager
-def guard(study: Study, sources: Sequence[str], locate: LocateFn | None = None) -> Iterator[None]:
+def guard(study: Study, sources: Sequence[str], files_at: FilesAtFn | None = None) -> Iterator[None]:
     """Around an ingest: refuses the delivery before a row is read if its supplier is not in order, and notes what is refused.
 
     Args:
         study: the study.
         sources: files, folders, globs or addresses.
-        locate: finds the file system of an address; default: fsspec.
+        files_at: finds the file system of an address; default: fsspec.
 
     Raises:
         RuleError: as `governance.suppliers.require_for_ingest`, and whatever the ingest itself raises.
@@ -85,16 +85,16 @@ def guard(study: Study, sources: Sequence[str], locate: LocateFn | None = None) 
     reasons = suppliers.reasons(study)
     _tell_of_record(study, "refused" if reasons else "current")
     if reasons:
-        mark = _note(study, find(sources, locate), reasons)
+        mark = _note(study, find(sources, files_at), reasons)
         suppliers.require_for_ingest(study, f"The delivery is quarantined as {mark}: nothing of it was read into the store.")
     try:
         yield
     except RuleError as error:
         if error.code == AUCTION:
-            _note(study, find(sources, locate), [AUCTION])
+            _note(study, find(sources, files_at), [AUCTION])
         raise
     if place(study).exists():
-        _settle(study, find(sources, locate))
+        _settle(study, find(sources, files_at))
 
 
 def entries(study: Study) -> list[Entry]:

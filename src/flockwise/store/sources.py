@@ -18,9 +18,9 @@ from pyarrow.fs import LocalFileSystem as ArrowLocal
 
 from flockwise.errors import DataError, FlockwiseError
 
-__all__ = ["Digests", "LocateFn", "SourceFile", "find"]
+__all__ = ["Digests", "FilesAtFn", "SourceFile", "find"]
 
-LocateFn = Callable[[str], tuple[Any, str] | None]
+FilesAtFn = Callable[[str], tuple[Any, str] | None]
 """The file system of an address, as fsspec sees its own, and the path in it; None: fsspec's own."""
 
 _FORMATS: dict[str, tuple[str, Literal["gzip", "zstd"] | None]] = {
@@ -127,7 +127,7 @@ def unreadable(shown: str, error: BaseException) -> DataError:
     )
 
 
-def find(addresses: Sequence[str], locate: LocateFn | None = None) -> list[SourceFile]:
+def find(addresses: Sequence[str], files_at: FilesAtFn | None = None) -> list[SourceFile]:
     """Every file that the addresses name, sorted by name, each once.
 
     A folder stands for all files below it whose names end in a known way; names that start with a dot or an underscore are passed over, as Spark and
@@ -135,7 +135,7 @@ def find(addresses: Sequence[str], locate: LocateFn | None = None) -> list[Sourc
 
     Args:
         addresses: files, folders and globs.
-        locate: asked first where an address leads.
+        files_at: asked first where an address leads.
 
     Raises:
         DataError: INGEST_NO_SOURCE, INGEST_BAD_ADDRESS, INGEST_NOT_FOUND, INGEST_NO_MATCH, INGEST_EMPTY_FOLDER, INGEST_UNKNOWN_FORMAT,
@@ -145,7 +145,7 @@ def find(addresses: Sequence[str], locate: LocateFn | None = None) -> list[Sourc
         raise DataError("INGEST_NO_SOURCE", what="No file, folder or glob was named.", state=_UNTOUCHED, fix="Name at least one.")
     found: dict[tuple[str, str], SourceFile] = {}
     for address in addresses:
-        for file in _expand(str(address), locate):
+        for file in _expand(str(address), files_at):
             found.setdefault((str(file.fs.to_json()), file.path), file)
     return [found[k] for k in sorted(found, key=lambda k: (k[1], k[0]))]
 
@@ -155,10 +155,10 @@ def _show(address: str) -> str:
     return re.sub(r"\?.*$", "", re.sub(r"//[^/@]*@", "//", address)) if "://" in address else address
 
 
-def _expand(address: str, locate: LocateFn | None) -> list[SourceFile]:
+def _expand(address: str, files_at: FilesAtFn | None) -> list[SourceFile]:
     shown = _show(address)
     try:
-        fs, path = (locate(address) if locate is not None else None) or fsspec.core.url_to_fs(address)
+        fs, path = (files_at(address) if files_at is not None else None) or fsspec.core.url_to_fs(address)
     except FlockwiseError:
         raise
     except Exception as error:  # an unknown protocol is a ValueError, a missing package an ImportError, a bad option anything

@@ -46,7 +46,7 @@ from flockwise.store.report import IngestReport
 from flockwise.store.rewriting import KeepFn, load, renamed, rewrite
 from flockwise.store.runner import SEGMENT, Done, ProgressFn, Runner, Work
 from flockwise.store.settling import OrderFn, Settling
-from flockwise.store.sources import LocateFn, SourceFile, find
+from flockwise.store.sources import FilesAtFn, SourceFile, find
 from flockwise.store.suppression import Suppression
 
 __all__ = ["Store"]
@@ -203,7 +203,7 @@ class Store:
         memory_mb: int | None = None,
         threads: int | None = None,
         runner: Runner | None = None,
-        locate: LocateFn | None = None,
+        files_at: FilesAtFn | None = None,
         digests: EarlyDigests | None = None,
     ) -> IngestReport:
         """Adds files to the store: all of them or, after an error or a crash at any moment, none of them.
@@ -222,7 +222,7 @@ class Store:
                 [engine] says.
             threads: workers; default: what [engine] says.
             runner: who does the work; default: threads of this process. Rows and counts are the same.
-            locate: finds the file system of an address; default: fsspec.
+            files_at: finds the file system of an address; default: fsspec.
             digests: of the sources, if they were begun before.
 
         Returns:
@@ -240,10 +240,10 @@ class Store:
         threads = threads or self._study.engine.workers
         runner = runner or Threads(threads, max(16, memory_mb or self._study.engine.megabytes) << 20)
         with self._changing():
-            former = find(replace, locate) if replace else []
+            former = find(replace, files_at) if replace else []
             places.require_cut(self._study, cut, self._manifest.places if self._manifest.deliveries else None)
             self._cut = cut
-            found = find(sources, locate)
+            found = find(sources, files_at)
             seen = [f.stamp() if digests is None else digests.stamp(f) for f in found]
             if former:
                 marks = dict(zip(self._marks(former, threads), former, strict=True))
