@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-from tests.conformance.clusters import HERE, SETTINGS, Dying, DyingAtTheDoor
-from tests.conformance.test_ingest_spark import store_of, trouble
+from tests.conformance.clusters import HERE, Dying, DyingAtTheDoor
+from tests.conformance.test_ingest_spark import runner, spool, store_of, trouble
 from tests.conformance.webhdfs import Served, webhdfs
 from tests.conftest import World
 from tests.unit.store._made import OPT_OUTS, SIMULATED, content_of, order, pings, store, twin, write
@@ -29,25 +29,12 @@ from flockwise import api
 from flockwise.engines import spark_ingest
 from flockwise.engines.spark_files import HadoopFiles
 from flockwise.engines.spark_ingest import SparkRunner
-from flockwise.engines.spark_session import session
 from flockwise.errors import DataError, RuleError
 from flockwise.store.handed import ranges_of
 from flockwise.store.sources import find
 from flockwise.store.units import Unit
 
-__all__ = ["trouble"]
-
-
-@pytest.fixture(scope="module")
-def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("spool")
-
-
-@pytest.fixture(scope="module")
-def runner(spool: Path) -> Iterator[SparkRunner]:
-    spec = HERE.model_copy(update={"settings": {**SETTINGS, "spark.local.dir": str(spool)}, "task_memory_mb": 64})
-    with session(spec):
-        yield SparkRunner(spec)
+__all__ = ["runner", "spool", "trouble"]
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import gc
 
-import pyspark.worker  # noqa: F401 - what a worker runs
+import pyspark.worker  # noqa: F401  what a worker runs
 from pyspark.daemon import manager
 
 import flockwise.engines.spark
-import flockwise.engines.spark_ingest  # noqa: F401 - what tasks run
+import flockwise.engines.spark_ingest  # noqa: F401  what tasks run
 from flockwise.base.machine import collect_rarely
 
 if __name__ == "__main__":
